@@ -1,0 +1,20 @@
+//! The core of Strongroom: the waist that backends implement, keys, schema, and the typed database above them.
+//!
+//! Core knows no backend and no cipher.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+// The derives write paths that begin with `::strongroom`; this lets them work inside core too.
+#[allow(unused_extern_crates, reason = "used by the derives in core's own schemas")]
+extern crate self as strongroom;
+
+mod error;
+mod time;
+
+pub mod key;
+pub mod schema;
+pub mod store;
+
+pub use error::{Error, ErrorKind, Limit, Result};
+pub use schema::{Record, Schema};
+pub use strongroom_derive::{Component, Record};
+pub use time::{Clock, ManualClock, SystemClock, Timestamp};
