@@ -5,26 +5,29 @@ use quote::{quote, quote_spanned};
 use syn::{Data, DeriveInput, Error, Fields, Result, Type};
 
 use crate::attributes::component_crate;
-use crate::types::at;
+use crate::span::{at, component_item};
 
 /// The whole code for one new type.
 pub(crate) fn generate(input: &DeriveInput) -> Result<TokenStream> {
     let krate = component_crate(&input.attrs)?;
     let (ident, ty) = (&input.ident, inner(input)?);
-    let component = quote_spanned!(at(ty)=> <#ty as #krate::key::Component>);
-    let borrow = quote_spanned!(at(ty)=> <#ty as ::core::borrow::Borrow<#component::Borrowed>>::borrow);
+    let item = |name| component_item(&krate, ty, name);
+    let (kind, borrowed, encode, decode) = (item("KIND"), item("Borrowed"), item("encode"), item("decode"));
+    let borrow = quote_spanned!(at(ty)=> <#ty as ::core::borrow::Borrow<#borrowed>>::borrow);
+    let encode = quote_spanned!(at(ty)=> #encode(#borrow(&__value.0), __out));
+    let decode = quote_spanned!(at(ty)=> #decode(__input));
     Ok(quote! {
         #[automatically_derived]
         impl #krate::key::Component for #ident {
             type Borrowed = Self;
-            const KIND: #krate::key::Kind = #component::KIND;
+            const KIND: #krate::key::Kind = #kind;
 
             fn encode(__value: &Self, __out: &mut ::std::vec::Vec<u8>) {
-                #component::encode(#borrow(&__value.0), __out)
+                #encode
             }
 
             fn decode(__input: &mut &[u8]) -> #krate::Result<Self> {
-                ::core::result::Result::map(#component::decode(__input), Self)
+                ::core::result::Result::map(#decode, Self)
             }
         }
     })

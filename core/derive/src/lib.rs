@@ -8,6 +8,7 @@ mod component;
 mod docs;
 mod model;
 mod record;
+mod span;
 mod types;
 
 use proc_macro::TokenStream;

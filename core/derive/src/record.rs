@@ -10,7 +10,7 @@ use syn::{Ident, Path};
 
 use crate::docs;
 use crate::model::{Component, Expiry, Index, Model, Values};
-use crate::types::at;
+use crate::span::{at, component_item};
 
 /// The whole code for one record.
 pub(crate) fn generate(model: &Model<'_>) -> TokenStream {
@@ -107,8 +107,7 @@ fn expiry_definition(krate: &Path, expiry: &Expiry<'_>) -> TokenStream {
 fn definitions(krate: &Path, components: &[Component<'_>]) -> TokenStream {
     let definitions = components.iter().map(|component| {
         let field = name_of(component.field);
-        let ty = component.ty;
-        let kind = quote_spanned!(at(ty)=> <#ty as #krate::key::Component>::KIND);
+        let kind = component_item(krate, component.ty, "KIND");
         let role = if component.ordered { quote!(Ordered) } else { quote!(Exact) };
         let presence = match component.values {
             Values::One => quote!(Required),
@@ -212,8 +211,7 @@ fn push(krate: &Path, component: &Component<'_>, out: &TokenStream, value: &Toke
 }
 
 fn borrowed(krate: &Path, component: &Component<'_>) -> TokenStream {
-    let ty = component.ty;
-    quote_spanned!(at(ty)=> <#ty as #krate::key::Component>::Borrowed)
+    component_item(krate, component.ty, "Borrowed")
 }
 
 fn expires_at(krate: &Path, expiry: Option<&Expiry<'_>>) -> TokenStream {
@@ -268,7 +266,7 @@ fn key_function(model: &Model<'_>, docs: &str) -> TokenStream {
     let Model { krate, ident, visibility, .. } = model;
     let parameters = model.key.iter().map(|component| {
         let (field, borrowed) = (component.field, borrowed(krate, component));
-        quote!(#field: &#borrowed)
+        quote_spanned!(at(component.ty)=> #field: &#borrowed)
     });
     let pushes = model.key.iter().map(|component| {
         let (field, ty) = (component.field, component.ty);

@@ -1,7 +1,5 @@
 //! What can be seen of a type by its words alone.
 
-use proc_macro2::Span;
-use syn::spanned::Spanned;
 use syn::{GenericArgument, PathArguments, Type};
 
 /// The `T` of an `Option<T>`.
@@ -12,11 +10,6 @@ pub(crate) fn in_option(ty: &Type) -> Option<&Type> {
 /// The `T` of a collection whose elements can be components.
 pub(crate) fn in_list(ty: &Type) -> Option<&Type> {
     argument_of(ty, &["Vec", "BTreeSet"])
-}
-
-/// Where code about `ty` claims to stand, so that an error points at it; its names resolve as all written code's do.
-pub(crate) fn at(ty: &Type) -> Span {
-    Span::call_site().located_at(ty.span())
 }
 
 fn argument_of<'t>(ty: &'t Type, names: &[&str]) -> Option<&'t Type> {
