@@ -1,4 +1,5 @@
 //! Many at once: claims, cancellations, anomalies, and what a conflict says.
+#![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 
 mod support;
 

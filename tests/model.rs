@@ -1,4 +1,5 @@
 //! Random operations, alone and in transactions, with pages, clocks and reopening, against a plain `BTreeMap`.
+#![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 
 mod support;
 

@@ -1,5 +1,6 @@
 //! Serializability, proved by replay: random transactions run interleaved; those that committed are run again one by one on a
 //! plain map, in the order of their revisions, and every single read must have been the same.
+#![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 
 mod support;
 

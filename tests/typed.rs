@@ -1,4 +1,5 @@
 //! What the typed database promises, operation by operation, on every engine.
+#![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 
 mod support;
 
