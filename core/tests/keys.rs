@@ -8,7 +8,7 @@ use std::fmt::Debug;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
-use strongroom::key::{Component, Components};
+use strongroom::key::Components;
 use strongroom::{Component, Timestamp};
 
 #[derive(Component, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
