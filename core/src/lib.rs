@@ -8,13 +8,18 @@
 extern crate self as strongroom;
 
 mod error;
+mod json;
+mod text;
 mod time;
 
+pub mod engine;
 pub mod key;
+pub mod matrix;
 pub mod schema;
 pub mod store;
 
 pub use error::{Error, ErrorKind, Limit, Result};
+pub use json::Json;
 pub use schema::{Record, Schema};
 pub use strongroom_derive::{Component, Record};
 pub use time::{Clock, ManualClock, SystemClock, Timestamp};
