@@ -9,9 +9,13 @@ extern crate self as strongroom;
 
 mod database;
 mod error;
+mod json;
+mod text;
 mod time;
 
+pub mod engine;
 pub mod key;
+pub mod matrix;
 pub mod schema;
 pub mod store;
 
@@ -20,6 +24,7 @@ pub use database::{
     Query, Snapshot, Sortable, Sorted, Source, Stats, Transaction, Verification, Viewable,
 };
 pub use error::{Error, ErrorKind, Limit, Result};
+pub use json::Json;
 pub use key::Component;
 pub use schema::{Index, Key, Record, Schema};
 pub use strongroom_derive::{Component, Record};
