@@ -1,2 +1,3 @@
 //! x
+mod reader;
 fn main() {}
