@@ -1,0 +1,130 @@
+//! The group commit: batches in order, each whole or not at all, inside one transaction of the engine.
+
+use std::ops::ControlFlow;
+
+use super::table::walk;
+use super::{RecentWrites, StoredRow, TableMut};
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::{Batch, Guard, KeyRange, Limits, Outcome, Revision, StoredKey};
+
+/// What a group of batches came to.
+#[derive(Debug)]
+pub struct Applied {
+    /// One outcome a batch, in order.
+    pub outcomes: Vec<Outcome>,
+    /// The newest revision now. As before: nothing was written, and the transaction may be thrown away.
+    pub revision: Revision,
+}
+
+/// Applies batches in order, each atomically: [`Store::commit`](crate::store::Store::commit) inside one transaction.
+///
+/// All guards of a batch are checked before its first write, so that no batch ever needs to be undone.
+///
+/// # Errors
+///
+/// The table's own. The transaction must then be thrown away; `recent` is as before.
+pub fn apply<T: TableMut>(
+    table: &mut T,
+    batches: &[Batch],
+    current: Revision,
+    limits: &Limits,
+    recent: &mut RecentWrites,
+) -> Result<Applied> {
+    let mut revision = current;
+    let mut outcomes = Vec::with_capacity(batches.len());
+    for batch in batches {
+        let outcome = apply_one(table, batch, revision, limits, recent).inspect_err(|_| recent.undo_after(current))?;
+        if let Outcome::Committed(committed) = outcome {
+            revision = committed;
+        }
+        outcomes.push(outcome);
+    }
+    Ok(Applied { outcomes, revision })
+}
+
+/// Removes every row of a range, and gives the newest revision then: a new one, or `current` if there was no row.
+///
+/// # Errors
+///
+/// The table's own. The transaction must then be thrown away.
+pub fn drop_range<T: TableMut>(
+    table: &mut T,
+    range: &KeyRange,
+    current: Revision,
+    recent: &mut RecentWrites,
+) -> Result<Revision> {
+    if range.is_empty() || table.remove_range(range)? == 0 {
+        return Ok(current);
+    }
+    // Too many keys to remember each: guards that are older count.
+    *recent = RecentWrites::new(current.next());
+    Ok(current.next())
+}
+
+fn apply_one<T: TableMut>(
+    table: &mut T,
+    batch: &Batch,
+    current: Revision,
+    limits: &Limits,
+    recent: &mut RecentWrites,
+) -> Result<Outcome> {
+    let revision = current.next();
+    let stamped: Vec<StoredKey> = batch.stamped.iter().map(|(prefix, _)| prefix.stamp(revision)).collect();
+    if let Err(error) = batch.check(limits).and_then(|()| written_once(batch, &stamped)) {
+        return Ok(Outcome::Rejected(error));
+    }
+    for (guard, condition) in batch.guards.iter().enumerate() {
+        if !holds(table, condition, current, recent)? {
+            return Ok(Outcome::Conflict { guard });
+        }
+    }
+    if batch.is_read_only() {
+        return Ok(Outcome::Committed(current));
+    }
+    let written = batch.writes.keys().chain(&stamped).map(StoredKey::as_bytes);
+    recent.note(revision, written);
+    for (key, write) in &batch.writes {
+        match StoredRow::of(write, revision) {
+            Some(row) => table.put(key.as_bytes(), row)?,
+            None => drop(table.remove(key.as_bytes())?),
+        }
+    }
+    for (key, (_, value)) in stamped.iter().zip(&batch.stamped) {
+        let content = super::StoredContent::Value(value);
+        table.put(key.as_bytes(), StoredRow { revision, content })?;
+    }
+    Ok(Outcome::Committed(revision))
+}
+
+fn written_once(batch: &Batch, stamped: &[StoredKey]) -> Result<()> {
+    if stamped.iter().any(|key| batch.writes.contains_key(key)) {
+        return Err(Error::new(ErrorKind::InvalidInput, "a stamped row has the key of another write of its batch"));
+    }
+    Ok(())
+}
+
+fn holds<T: TableMut>(table: &T, guard: &Guard, current: Revision, recent: &RecentWrites) -> Result<bool> {
+    match guard {
+        Guard::Key { key, revision } => Ok(table.row(key.as_bytes(), |row| row.revision)? == *revision),
+        Guard::Range { range, as_of, rows } => {
+            // What was read at `as_of` is what the guard says, so without a write since then it holds. A write in the range
+            // need not break it (a row may have come and gone): then the rows decide.
+            if *as_of == current || (*as_of < current && recent.untouched(range, *as_of)) {
+                return Ok(true);
+            }
+            unchanged(table, range, *as_of, *rows)
+        }
+    }
+}
+
+/// Whether the range has exactly `expected` rows, none newer than `as_of`; stops at the first that tells.
+fn unchanged<T: TableMut>(table: &T, range: &KeyRange, as_of: Revision, expected: u64) -> Result<bool> {
+    let mut rows = 0;
+    let mut newer = false;
+    walk(table, range, false, &mut |_, row| {
+        rows += 1;
+        newer = row.revision > as_of;
+        Ok(if newer || rows > expected { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    })?;
+    Ok(!newer && rows == expected)
+}
