@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
 
-use crate::failure::Result;
+use crate::failure::{self, Result};
 use crate::text;
 
 /// How results are written.
@@ -92,9 +92,9 @@ impl Output {
     /// A table for people, each cell escaped, within the terminal's width.
     pub(crate) fn table<const N: usize>(&mut self, header: [&str; N], rows: Vec<[String; N]>) -> Result<()> {
         let mut table = Table::new();
-        table.load_preset(presets::NOTHING).set_header(header);
+        table.load_style(presets::NOTHING).set_header(header);
         for row in rows {
-            table.add_row(row.map(|cell| text::escape(&cell)));
+            table.add_row(row.map(|cell| text::escape(&cell).into_owned()));
         }
         if let Some((terminal_size::Width(columns), _)) = terminal_size::terminal_size_of(io::stdout()) {
             table.set_content_arrangement(ContentArrangement::Dynamic).set_width(columns);
@@ -123,4 +123,26 @@ impl Output {
 pub(crate) fn error(line: &str, color: bool) {
     let label = if color { "\u{1b}[1;31merror:\u{1b}[0m" } else { "error:" };
     let _ = writeln!(io::stderr(), "{label} {}", text::escape(line));
+}
+
+/// Answers a command line that the parser did not take: help as it is, a mistake in one line. Gives the exit status.
+pub(crate) fn refusal(error: &clap::Error) -> u8 {
+    use clap::error::ErrorKind;
+    if matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+    ) {
+        // Whoever closed the pipe has read enough.
+        let _ = error.print();
+        return if error.use_stderr() { failure::WRONG_USE } else { failure::DONE };
+    }
+    let rendered = error.render().to_string();
+    let mut parts = rendered.split("\n\n").map(|part| part.split_whitespace().collect::<Vec<_>>().join(" "));
+    let mut line = parts.next().unwrap_or_default();
+    line = line.strip_prefix("error: ").unwrap_or(&line).to_owned();
+    for tip in parts.filter(|part| part.starts_with("tip: ")) {
+        line = format!("{line}; {}", tip.trim_start_matches("tip: "));
+    }
+    self::error(&format!("{line}; see 'strongroom --help'"), Color::Auto.on_stderr());
+    failure::WRONG_USE
 }

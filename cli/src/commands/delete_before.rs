@@ -16,8 +16,13 @@ struct Deleted {
     deleted: u64,
 }
 
+/// The time that was given.
+pub(crate) fn time(arguments: &DeleteBefore) -> Result<Timestamp> {
+    moment::parse(&arguments.time).map_err(Failure::WrongUse)
+}
+
 pub(crate) async fn run(db: &Database, arguments: &DeleteBefore, output: &mut Output) -> Result<()> {
-    let time = moment::parse(&arguments.time).map_err(Failure::WrongUse)?;
+    let time = time(arguments)?;
     let deleted = match &arguments.room {
         Some(room) => in_room(db, &super::known_room(db, room).await?, time).await?,
         None => everywhere(db, time).await?,

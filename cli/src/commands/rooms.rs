@@ -25,9 +25,9 @@ pub(crate) async fn run(db: &Database, output: &mut Output) -> Result<()> {
         [
             room.room_id.to_string(),
             room.membership.to_string(),
-            count(room.member_count.into()),
+            count(room.member_count),
             moment::show(room.last_event),
-            room.aliases.iter().flatten().map(ToString::to_string).collect::<Vec<_>>().join(" "),
+            room.aliases.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
         ]
     };
     output.table(["ROOM", "MEMBERSHIP", "MEMBERS", "LAST EVENT", "ALIASES"], rooms.iter().map(row).collect())

@@ -22,12 +22,12 @@ pub(crate) async fn run(db: &Database, store: &str, output: &mut Output) -> Resu
     if output.format == Format::Json {
         return output.json(&Stats {
             store,
-            revision: stats.revision.get(),
+            revision: stats.revision.0,
             bytes: stats.bytes,
             collections: &stats.collections,
         });
     }
-    output.line(format!("{store}: {} bytes, revision {}", count(stats.bytes), stats.revision.get()))?;
+    output.line(format!("{store}: {} bytes, revision {}", count(stats.bytes), stats.revision.0))?;
     counts(&stats.collections, output)
 }
 

@@ -8,13 +8,14 @@ use crate::text::{count, counted};
 
 pub(crate) async fn run(db: &Database, output: &mut Output) -> Result<()> {
     let found = db.verify().await?;
-    let problems = found.problems.len() as u64;
+    let problems = found.problems.len() as u64 + found.problems_unlisted;
     if output.format == Format::Json {
         output.json(&found)?;
     } else {
         super::stats::counts(&found.collections, output)?;
         for problem in &found.problems {
-            output.line(problem.to_string())?;
+            let index = problem.index.as_deref().map(|index| format!(".{index}")).unwrap_or_default();
+            output.line(format!("{}{index}: {} (row {})", problem.collection, problem.problem, problem.row))?;
         }
         if problems == 0 {
             let records: u64 = found.collections.values().map(|held| held.records).sum();
