@@ -48,7 +48,7 @@ impl StoreUrl {
     pub async fn open(&self) -> Result<Arc<dyn Store>> {
         match self {
             #[cfg(feature = "redb")]
-            StoreUrl::Redb(path) => Ok(Arc::new(strongroom_redb::Redb::open(path).await?)),
+            StoreUrl::Redb(path) => Ok(Arc::new(strongroom_redb::Redb::open(path)?)),
             #[cfg(not(feature = "redb"))]
             StoreUrl::Redb(_) => Err(without("redb")),
             #[cfg(feature = "memory")]
