@@ -123,4 +123,20 @@ mod tests {
         let error = "sled:x".parse::<StoreUrl>().unwrap_err().to_string();
         assert!(error.contains("sled") && error.contains("redb:PATH") && error.contains("memory:"), "{error}");
     }
+    #[tokio::test]
+    async fn each_backend_opens_or_names_its_feature() {
+        let folder = tempfile::tempdir().unwrap();
+        let redb = StoreUrl::Redb(folder.path().join("x.redb"));
+        for (url, name, is_on) in
+            [(redb, "redb", cfg!(feature = "redb")), (StoreUrl::Memory, "memory", cfg!(feature = "memory"))]
+        {
+            match url.open().await {
+                Ok(store) => assert!(is_on && store.info().name == name),
+                Err(error) => {
+                    assert!(!is_on && error.kind() == ErrorKind::Unsupported, "{error}");
+                    assert!(error.to_string().contains(&format!("feature '{name}'")), "{error}");
+                }
+            }
+        }
+    }
 }

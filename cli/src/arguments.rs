@@ -110,7 +110,7 @@ pub(crate) struct Timeline {
     #[arg(long, default_value_t = 50, value_name = "N")]
     pub(crate) limit: usize,
     /// Go on after a page's cursor; or show only what is strictly before a time (RFC 3339, or milliseconds since 1970)
-    #[arg(long, value_name = "CURSOR|TIME", allow_hyphen_values = true)]
+    #[arg(long, value_name = "CURSOR|TIME", allow_negative_numbers = true)]
     pub(crate) before: Option<String>,
 }
 
@@ -132,7 +132,7 @@ pub(crate) struct Show {
     /// The collection: messages, rooms, room_state, room_members, ...
     pub(crate) collection: String,
     /// The parts of the record's key, in their order
-    #[arg(required = true, allow_hyphen_values = true)]
+    #[arg(required = true)]
     pub(crate) key: Vec<String>,
 }
 
@@ -148,7 +148,7 @@ Example:
   strongroom delete-before 2020-01-01T00:00:00Z --room '!room:example.org'")]
 pub(crate) struct DeleteBefore {
     /// RFC 3339, or milliseconds since 1970; messages strictly before it go
-    #[arg(allow_hyphen_values = true)]
+    #[arg(allow_negative_numbers = true)]
     pub(crate) time: String,
     /// Only in this room
     #[arg(long, value_name = "ROOM")]

@@ -10,10 +10,12 @@ pub(crate) fn parse(text: &str) -> Result<Timestamp, String> {
         return Ok(Timestamp::from_millis(millis));
     }
     let moment: jiff::Timestamp = text.parse().map_err(|_| {
-        format!("'{text}' is no time: give RFC 3339 like 2024-05-01T12:00:00Z, or milliseconds since 1970 like 1714564800000")
+        format!("'{text}' is no time; give RFC 3339 like 2024-05-01T12:00:00Z, or milliseconds since 1970")
     })?;
     let millis = moment.as_nanosecond().div_euclid(1_000_000) + i128::from(moment.as_nanosecond() % 1_000_000 != 0);
-    i64::try_from(millis).map(Timestamp::from_millis).map_err(|_| format!("'{text}' is out of range"))
+    i64::try_from(millis)
+        .map(Timestamp::from_millis)
+        .map_err(|_| format!("'{text}' is out of range; give a time that fits in 64-bit milliseconds"))
 }
 
 /// As people read it: RFC 3339 in UTC, or plain milliseconds where a calendar has no such year.

@@ -13,7 +13,9 @@ pub(crate) async fn create(url: &str) -> Result<Database> {
 pub(crate) async fn existing(url: &str) -> Result<Database> {
     let url = parse(url)?;
     if url == StoreUrl::Memory {
-        return Err(Failure::WrongUse("memory: keeps nothing between commands; name a store with --store redb:PATH".into()));
+        return Err(Failure::WrongUse(
+            "memory: keeps nothing between commands; name a store with --store redb:PATH".into(),
+        ));
     }
     if !url.exists() {
         return Err(Failure::new(
@@ -25,7 +27,8 @@ pub(crate) async fn existing(url: &str) -> Result<Database> {
 }
 
 fn parse(url: &str) -> Result<StoreUrl> {
-    url.parse().map_err(|error: strongroom::Error| Failure::WrongUse(format!("{error} (--store URL)")))
+    url.parse()
+        .map_err(|error: strongroom::Error| Failure::WrongUse(format!("--store: {error}; see 'strongroom --help'")))
 }
 
 async fn open(url: &StoreUrl) -> Result<Database> {

@@ -7,9 +7,9 @@ use strongroom::{Database, Timestamp};
 
 use crate::arguments::DeleteBefore;
 use crate::failure::{Failure, Result};
+use crate::moment;
 use crate::output::{Format, Output};
 use crate::text::counted;
-use crate::moment;
 
 #[derive(Serialize)]
 struct Deleted {

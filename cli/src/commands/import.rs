@@ -55,7 +55,9 @@ fn open(path: &Path, name: &str) -> Result<(Input, Option<u64>)> {
     if path == Path::new("-") {
         return Ok((Box::new(io::stdin()), None));
     }
-    let cannot = |error: io::Error| Failure::new(format!("{name} cannot be read: {error}"), "check the path and its permissions");
+    let cannot = |error: io::Error| {
+        Failure::new(format!("{name} cannot be read: {error}"), "check the path and its permissions")
+    };
     let file = File::open(path).map_err(cannot)?;
     let metadata = file.metadata().map_err(cannot)?;
     if metadata.is_dir() {
@@ -158,7 +160,10 @@ fn show(report: &ImportReport, seconds: f64, output: &mut Output) -> Result<()> 
     output.line(format!("stored     {}", count(report.stored)))?;
     output.line(format!("unchanged  {}", count(report.unchanged)))?;
     if report.undecryptable > 0 {
-        output.line(format!("encrypted  {} that the exporting device could not decrypt; kept as they are", count(report.undecryptable)))?;
+        output.line(format!(
+            "encrypted  {} that the exporting device could not decrypt; kept as they are",
+            count(report.undecryptable)
+        ))?;
     }
     let skipped: u64 = report.skipped.values().sum();
     if skipped > 0 {

@@ -24,9 +24,9 @@ pub(crate) async fn run(db: &Database, arguments: &Timeline, output: &mut Output
         Some(text) => match moment::parse(text) {
             Ok(time) => query.before(time),
             Err(not_a_time) => {
-                let cursor = text.parse::<Cursor>().map_err(|_| {
-                    Failure::WrongUse(format!("{not_a_time}; nor is it a cursor that a page gave"))
-                })?;
+                let cursor = text
+                    .parse::<Cursor>()
+                    .map_err(|_| Failure::WrongUse(format!("{not_a_time}, or the cursor that a page gave")))?;
                 query.after(cursor)
             }
         },

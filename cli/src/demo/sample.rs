@@ -13,11 +13,25 @@ pub(super) const ME: &str = "@ada:example.org";
 
 const USERS: [&str; 6] =
     [ME, "@ben:example.org", "@chloe:example.org", "@dmitri:example.com", "@emi:example.net", "@farah:example.net"];
-const OPENINGS: [&str; 8] =
-    ["Does anybody know", "I wonder", "Remember", "Just saw", "Please check", "Nobody told me", "We could try", "Thanks for"];
+const OPENINGS: [&str; 8] = [
+    "Does anybody know",
+    "I wonder",
+    "Remember",
+    "Just saw",
+    "Please check",
+    "Nobody told me",
+    "We could try",
+    "Thanks for",
+];
 const MATTERS: [&str; 8] = [
-    "the oven", "Saturday's dinner", "the soup 🍲", "who has the keys", "the new recipe", "the shopping list",
-    "the dough", "the café's hours",
+    "the oven",
+    "Saturday's dinner",
+    "the soup 🍲",
+    "who has the keys",
+    "the new recipe",
+    "the shopping list",
+    "the dough",
+    "the café's hours",
 ];
 const ENDINGS: [&str; 6] = [".", "?", " again.", ", or is it too late?", " — no hurry.", "!"];
 const REACTIONS: [&str; 5] = ["👍", "❤️", "😂", "🍲", "+1"];
@@ -191,7 +205,8 @@ impl RoomStory {
 
     fn undecryptable(&mut self) -> Value {
         let sender = self.anybody();
-        let content = json!({ "msgtype": "m.bad.encrypted", "body": "** Unable to decrypt: the keys were not sent **" });
+        let content =
+            json!({ "msgtype": "m.bad.encrypted", "body": "** Unable to decrypt: the keys were not sent **" });
         self.event("m.room.message", sender, content)
     }
 }
@@ -235,7 +250,8 @@ mod tests {
         let (text, sample) = export(2_000);
         let export: Value = serde_json::from_slice(&text).unwrap();
         let events = export["messages"].as_array().unwrap();
-        let ids: std::collections::BTreeSet<&str> = events.iter().map(|event| event["event_id"].as_str().unwrap()).collect();
+        let ids: std::collections::BTreeSet<&str> =
+            events.iter().map(|event| event["event_id"].as_str().unwrap()).collect();
         assert_eq!((events.len(), ids.len()), (2_000, 2_000));
         let times: Vec<i64> = events.iter().map(|event| event["origin_server_ts"].as_i64().unwrap()).collect();
         assert!(times.is_sorted());

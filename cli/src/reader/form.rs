@@ -103,7 +103,10 @@ mod tests {
     #[test]
     fn an_object_with_messages_is_an_export() {
         assert_eq!(form(r#"{"messages":[]}"#), Form::Export);
-        assert_eq!(form("\u{feff}  {\n \"room_name\": \"a\",\n \"x\": [1, {\"type\": 2}],\n \"messages\": [\n"), Form::Export);
+        assert_eq!(
+            form("\u{feff}  {\n \"room_name\": \"a\",\n \"x\": [1, {\"type\": 2}],\n \"messages\": [\n"),
+            Form::Export
+        );
     }
 
     #[test]

@@ -114,7 +114,8 @@ impl<R: BufRead> Scanner<R> {
 
     /// A number or a word: up to what cannot belong to one.
     fn scalar(&mut self, capture: &mut Capture) -> Result<(), ReadError> {
-        let is_end = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b',' | b':' | b'{' | b'}' | b'[' | b']' | b'"');
+        let is_end =
+            |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b',' | b':' | b'{' | b'}' | b'[' | b']' | b'"');
         loop {
             let buffer = fill(&mut self.input)?;
             let end = buffer.iter().position(is_end);

@@ -16,10 +16,16 @@ fn paging_over_ties_equals_a_plain_sort() {
     assert!(pages[..pages.len() - 1].iter().all(|page| page.len() == 7));
     let paged: Vec<Value> = pages.concat();
     assert!(paged.is_sorted_by_key(|message| std::cmp::Reverse(message["timestamp"].as_i64())));
-    let mut paged: Vec<(i64, &str)> = paged.iter().map(|message| (message["timestamp"].as_i64().unwrap(), message["message_id"].as_str().unwrap())).collect();
+    let mut paged: Vec<(i64, &str)> = paged
+        .iter()
+        .map(|message| (message["timestamp"].as_i64().unwrap(), message["message_id"].as_str().unwrap()))
+        .collect();
     paged.sort_unstable();
     let sent = messages(200);
-    let mut sorted: Vec<(i64, &str)> = sent.iter().map(|event| (event["origin_server_ts"].as_i64().unwrap(), event["event_id"].as_str().unwrap())).collect();
+    let mut sorted: Vec<(i64, &str)> = sent
+        .iter()
+        .map(|event| (event["origin_server_ts"].as_i64().unwrap(), event["event_id"].as_str().unwrap()))
+        .collect();
     sorted.sort_unstable();
     assert_eq!(paged, sorted);
 }
