@@ -96,6 +96,9 @@ impl Output {
         for row in rows {
             table.add_row(row.map(|cell| text::escape(&cell).into_owned()));
         }
+        for column in table.column_iter_mut() {
+            column.set_padding((0, 2));
+        }
         if let Some((terminal_size::Width(columns), _)) = terminal_size::terminal_size_of(io::stdout()) {
             table.set_content_arrangement(ContentArrangement::Dynamic).set_width(columns);
         }
