@@ -1,4 +1,5 @@
 //! How a store and a program with another schema meet.
+#![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 
 mod support;
 

@@ -36,7 +36,7 @@ impl Json {
     /// [`DEPTH_MAX`](Json::DEPTH_MAX).
     pub fn new(text: impl AsRef<str>) -> Result<Self> {
         let raw: &RawValue = serde_json::from_str(text.as_ref()).map_err(not_json)?;
-        Json::from_raw(raw)
+        Json::from_raw(raw, Json::DEPTH_MAX)
     }
 
     /// The text of `value`.
@@ -61,10 +61,10 @@ impl Json {
     }
 
     /// Text that a JSON parser has already walked over.
-    pub(crate) fn from_raw(raw: &RawValue) -> Result<Self> {
+    pub(crate) fn from_raw(raw: &RawValue, depth_max: usize) -> Result<Self> {
         let text = raw.get();
-        if is_too_deep(text) {
-            let message = format!("JSON nested deeper than {} levels", Json::DEPTH_MAX);
+        if is_deeper(text, depth_max) {
+            let message = format!("JSON nested deeper than {depth_max} levels");
             return Err(Error::new(ErrorKind::InvalidInput, message));
         }
         Ok(Json(text.into()))
@@ -95,8 +95,8 @@ fn not_json(error: serde_json::Error) -> Error {
     Error::new(ErrorKind::InvalidInput, format!("{what}: line {}, column {}", error.line(), error.column()))
 }
 
-/// Whether arrays and objects are nested beyond the limit. A loop: recursion would fall for what it looks for.
-fn is_too_deep(text: &str) -> bool {
+/// Whether arrays and objects are nested beyond `depth_max`. A loop: recursion would fall for what it looks for.
+fn is_deeper(text: &str, depth_max: usize) -> bool {
     let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
     for byte in text.bytes() {
         match byte {
@@ -107,7 +107,7 @@ fn is_too_deep(text: &str) -> bool {
             b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
             _ => {}
         }
-        if depth > Json::DEPTH_MAX {
+        if depth > depth_max {
             return true;
         }
     }
@@ -150,7 +150,7 @@ impl<'de> Deserialize<'de> for Json {
             return Box::<str>::deserialize(deserializer).map(Json);
         }
         let raw = Box::<RawValue>::deserialize(deserializer)?;
-        Json::from_raw(&raw).map_err(D::Error::custom)
+        Json::from_raw(&raw, Json::DEPTH_MAX).map_err(D::Error::custom)
     }
 }
 

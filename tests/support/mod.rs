@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
 pub mod failing;
+pub mod weak;
 
 use std::sync::Arc;
 
@@ -72,7 +73,7 @@ pub enum Engine {
     Redb,
 }
 
-pub const ENGINES: [Engine; 1] = [Engine::Memory];
+pub const ENGINES: [Engine; 2] = [Engine::Memory, Engine::Redb];
 
 /// A store that can be closed and opened again.
 pub struct Place {
@@ -93,7 +94,7 @@ impl Place {
     pub async fn store(&self) -> Arc<dyn Store> {
         match self.engine {
             Engine::Memory => self.memory.clone(),
-            Engine::Redb => unreachable!(),
+            Engine::Redb => Arc::new(strongroom_redb::Redb::open(self.folder.path().join("test.redb")).unwrap()),
         }
     }
 

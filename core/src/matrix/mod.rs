@@ -1,12 +1,16 @@
 //! The schema `matrix`: what a Matrix client or peer remembers, in fifteen collections.
 
+mod export;
 mod ids;
+mod import;
 mod records;
 mod words;
 
+pub use export::export_event;
 pub use ids::{
     CircuitId, DeviceId, EventId, KeyId, MediaId, ObjectId, ProofId, RoomAliasId, RoomId, TransactionId, UserId,
 };
+pub use import::{Failure, ImportOptions, ImportReport, Importer, RawEvent};
 pub use records::{
     AccountData, DeviceKeys, Invitation, Media, Message, OneTimeKey, Presence, Proof, ReadReceipt, Room, RoomAlias,
     RoomMember, RoomState, SendTransaction, Typing,
