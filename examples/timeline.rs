@@ -28,9 +28,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let timeline = db.query(Note::TIMELINE).equal("kitchen").newest_first().limit(2);
     let latest = timeline.clone().page().await?;
     let earlier = timeline.after(latest.next.ok_or("there is a second page")?).page().await?;
-    let mut texts = latest.records.iter().chain(&earlier.records).map(|note| note.text.as_str());
-    assert_eq!(texts.next(), Some("Then dinner at eight."));
-    assert_eq!(texts.last(), Some("Who has the keys?"));
+    let texts: Vec<&str> = latest.records.iter().chain(&earlier.records).map(|note| note.text.as_str()).collect();
+    assert_eq!(texts, ["Then dinner at eight.", "I do.", "Who has the keys?"]);
 
     db.close().await?;
     Ok(())

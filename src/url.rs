@@ -92,7 +92,7 @@ impl fmt::Display for StoreUrl {
 }
 
 fn invalid(message: String) -> Error {
-    Error::new(ErrorKind::InvalidInput, message).during("open")
+    Error::new(ErrorKind::InvalidInput, message)
 }
 
 #[cfg(not(all(feature = "redb", feature = "memory")))]

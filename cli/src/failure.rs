@@ -89,6 +89,7 @@ fn next_step(kind: ErrorKind) -> &'static str {
         ErrorKind::Corrupt => "run 'strongroom verify', or restore the file from a backup",
         ErrorKind::Io => "check the path, its permissions and the free space",
         ErrorKind::Unsupported | ErrorKind::InvalidInput => "see 'strongroom --help'",
+        ErrorKind::SnapshotExpired => "read the output faster, for instance into a file",
         ErrorKind::Limit(_) => "make it smaller",
         _ => "try again",
     }

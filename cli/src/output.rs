@@ -4,11 +4,14 @@ use std::borrow::Cow;
 use std::io::{self, BufWriter, IsTerminal, Write};
 
 use clap::ValueEnum;
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets};
 use serde::Serialize;
 
 use crate::failure::{self, Result};
 use crate::text;
+
+/// The widest first column that is never broken into lines, in characters.
+const UNBROKEN_MAX: u16 = 26;
 
 /// How results are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -95,6 +98,14 @@ impl Output {
         table.load_style(presets::NOTHING).set_header(header);
         for row in rows {
             table.add_row(row.map(|cell| text::escape(&cell).into_owned()));
+        }
+        for column in table.column_iter_mut() {
+            column.set_padding((0, 2));
+        }
+        // A time stays in one piece; room is made in the columns behind it.
+        let is_short = table.column_max_content_widths().first().is_some_and(|width| *width <= UNBROKEN_MAX);
+        if let Some(first) = table.column_mut(0).filter(|_| is_short) {
+            first.set_constraint(ColumnConstraint::ContentWidth);
         }
         if let Some((terminal_size::Width(columns), _)) = terminal_size::terminal_size_of(io::stdout()) {
             table.set_content_arrangement(ContentArrangement::Dynamic).set_width(columns);

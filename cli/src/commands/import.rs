@@ -43,9 +43,9 @@ pub(crate) async fn run(arguments: &Import, url: &str, output: &mut Output) -> R
     let end = import.all(&mut reader, first, &progress).await;
     progress.finish();
     let report = import.importer.report();
-    show(report, begun.elapsed().as_secs_f64(), output)?;
+    let shown = show(report, begun.elapsed().as_secs_f64(), output);
     db.close().await?;
-    conclude(end, report, &name)
+    conclude(end, report, &name).and(shown)
 }
 
 type Input = Box<dyn Read + Send>;

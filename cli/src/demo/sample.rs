@@ -14,8 +14,8 @@ pub(super) const ME: &str = "@ada:example.org";
 const USERS: [&str; 6] =
     [ME, "@ben:example.org", "@chloe:example.org", "@dmitri:example.com", "@emi:example.net", "@farah:example.net"];
 const OPENINGS: [&str; 8] = [
-    "Does anybody know",
-    "I wonder",
+    "Does anybody know about",
+    "I wonder about",
     "Remember",
     "Just saw",
     "Please check",
