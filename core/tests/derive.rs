@@ -5,7 +5,7 @@ extern crate strongroom_core as strongroom;
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
-use strongroom::key::{Component as _, Components, Kind};
+use strongroom::key::{Components, Kind};
 use strongroom::schema::{
     Collection, ComponentDef, EXPIRY_INDEX_ID, Exact, Index, IndexDef, IndexRef, Key, Ordered, Presence, Role,
 };

@@ -1,4 +1,4 @@
-//! What must not compile, and what is then said.
+//! What must not compile, and what is then said. `TRYBUILD=overwrite cargo test --test ui` records it anew.
 
 use std::process::Command;
 

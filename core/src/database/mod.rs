@@ -146,7 +146,7 @@ impl Database {
     /// `AlreadyExists`, `UniqueViolation`, `InvalidInput` if it cannot be serialized, `Limit`, and as
     /// [`write`](Database::write).
     pub async fn insert<R: Record>(&self, record: &R) -> Result<()> {
-        self.alone(|tx| async move { tx.insert(record).await }).await
+        self.alone("insert", |tx| async move { tx.insert(record).await }).await
     }
 
     /// Writes a record, new or in place of the one with its key.
@@ -155,7 +155,7 @@ impl Database {
     ///
     /// As [`insert`](Database::insert), without `AlreadyExists`.
     pub async fn put<R: Record>(&self, record: &R) -> Result<()> {
-        self.alone(|tx| async move { tx.put(record).await }).await
+        self.alone("put", |tx| async move { tx.put(record).await }).await
     }
 
     /// Writes a record in place of the one with its key, which must exist.
@@ -164,7 +164,7 @@ impl Database {
     ///
     /// `NotFound`, and as [`put`](Database::put).
     pub async fn update<R: Record>(&self, record: &R) -> Result<()> {
-        self.alone(|tx| async move { tx.update(record).await }).await
+        self.alone("update", |tx| async move { tx.update(record).await }).await
     }
 
     /// Deletes a record; says whether there was one.
@@ -173,15 +173,16 @@ impl Database {
     ///
     /// As [`write`](Database::write).
     pub async fn delete<R: Record>(&self, key: &Key<R>) -> Result<bool> {
-        self.alone(|tx| async move { tx.delete(key).await }).await
+        self.alone("delete", |tx| async move { tx.delete(key).await }).await
     }
 
-    async fn alone<T, F, Fut>(&self, operation: F) -> Result<T>
+    async fn alone<T, F, Fut>(&self, name: &'static str, operation: F) -> Result<T>
     where
         F: Fn(Transaction) -> Fut,
         Fut: Future<Output = Result<T>>,
     {
-        Ok(run(&self.context, Base::Direct, operation).await?.value)
+        let done = run(&self.context, Base::Direct, operation).await.map_err(|error| error.during(name))?;
+        Ok(done.value)
     }
 
     /// Runs a serializable transaction: `body` reads and writes through its handle, and all of it happens or nothing.

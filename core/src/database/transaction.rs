@@ -9,7 +9,7 @@ use super::rows::{IndexRows, damaged, index_rows, key_of};
 use super::{keyspace, value};
 use crate::schema::{Collection, Index, Key, Record};
 use crate::store::{Batch, Content, LinkTo, Read, Row, StoredKey, Write};
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Limit, Result};
 
 /// A serializable transaction: every read is as of one revision and sees the own writes, and the commit fails if anything
 /// that was read has changed.
@@ -78,8 +78,8 @@ impl Transaction {
     ///
     /// # Errors
     ///
-    /// `AlreadyExists`, `UniqueViolation`, `InvalidInput` if it cannot be serialized, `Corrupt`, `TransactionEnded`, and those
-    /// of the store's `get`. Limits are checked at the commit.
+    /// `AlreadyExists`, `UniqueViolation`, `InvalidInput` if it cannot be serialized, `Limit` for its key, an index entry or its
+    /// value, `Corrupt`, `TransactionEnded`, and those of the store's `get`. The limits of a batch are checked at the commit.
     pub async fn insert<R: Record>(&self, record: &R) -> Result<()> {
         self.save(record, Expect::Absent).await
     }
@@ -129,6 +129,7 @@ impl Transaction {
         let key = key_of(codec, record)?;
         let entries = index_rows(codec, record, &key)?;
         let value = value::encode(record)?;
+        self.check_limits(&key, &entries, &value)?;
         if self.blind && expect == Expect::Absent {
             return self.overlay.stage(|state| {
                 unique_entries(&entries).for_each(|(entry, _)| state.assume_absent(entry.clone()));
@@ -159,6 +160,21 @@ impl Transaction {
             stage_record(state, key, value, entries, old);
             Ok(())
         })
+    }
+
+    /// Refuses here what the commit would refuse: it can still be told which record it was.
+    fn check_limits(&self, key: &StoredKey, entries: &IndexRows, value: &[u8]) -> Result<()> {
+        let limits = &self.context.store.info().limits;
+        let too_long = |key: &&StoredKey| key.len() > limits.key_bytes_max;
+        if let Some(key) = std::iter::once(key).chain(entries.keys()).find(too_long) {
+            let error = Error::limit(Limit::KeyBytes, limits.key_bytes_max as u64, key.len() as u64);
+            return Err(error.at(self.context.place(key.as_bytes())));
+        }
+        if value.len() > limits.value_bytes_max {
+            let error = Error::limit(Limit::ValueBytes, limits.value_bytes_max as u64, value.len() as u64);
+            return Err(error.at(self.context.place(key.as_bytes())));
+        }
+        Ok(())
     }
 
     /// A unique entry may still be held by a record that has expired and was not swept yet: that one gives way.

@@ -308,19 +308,12 @@ impl<R: Record, C> Query<Transaction, R, C> {
     ///
     /// As [`page`](Query::page), and at the commit the limits of a batch.
     pub async fn delete(self) -> Result<u64> {
-        let mut left = self.plan.limit.unwrap_or(usize::MAX);
-        let mut plan = self.plan;
-        let mut deleted = 0;
-        while left > 0 {
-            let (count, next) = delete_chunk::<R>(&self.source, &plan, left.min(CHUNK)).await?;
-            deleted += count;
-            left -= usize::try_from(count).unwrap_or(left);
-            match next {
-                Some(next) => plan.after = Some(next),
-                None => break,
-            }
+        let mut deletion = Deletion::new(self.plan);
+        while let Some((plan, limit)) = deletion.next() {
+            let done = delete_chunk::<R>(&self.source, plan, limit).await?;
+            deletion.add(done);
         }
-        Ok(deleted)
+        Ok(deletion.deleted)
     }
 }
 
@@ -334,22 +327,39 @@ impl<R: Record, C> Query<Database, R, C> {
     ///
     /// As [`page`](Query::page) and [`Database::write`]; what was deleted before stays so.
     pub async fn delete(self) -> Result<u64> {
-        let mut left = self.plan.limit.unwrap_or(usize::MAX);
-        let mut plan = self.plan;
-        let mut deleted = 0;
-        while left > 0 {
-            let chunk = &plan;
-            let take = left.min(CHUNK);
-            let step = self.source.write(|tx| async move { delete_chunk::<R>(&tx, chunk, take).await });
-            let (count, next) = step.await?;
-            deleted += count;
-            left -= usize::try_from(count).unwrap_or(left);
-            match next {
-                Some(next) => plan.after = Some(next),
-                None => break,
-            }
+        let mut deletion = Deletion::new(self.plan);
+        while let Some((plan, limit)) = deletion.next() {
+            let chunk = self.source.write(|tx| async move { delete_chunk::<R>(&tx, plan, limit).await });
+            let done = chunk.await?;
+            deletion.add(done);
         }
-        Ok(deleted)
+        Ok(deletion.deleted)
+    }
+}
+
+/// How far a deletion in chunks has come.
+struct Deletion {
+    plan: Plan,
+    left: usize,
+    more: bool,
+    deleted: u64,
+}
+
+impl Deletion {
+    fn new(plan: Plan) -> Self {
+        Deletion { left: plan.limit.unwrap_or(usize::MAX), plan, more: true, deleted: 0 }
+    }
+
+    /// What to delete next, and how many records of it.
+    fn next(&self) -> Option<(&Plan, usize)> {
+        (self.more && self.left > 0).then_some((&self.plan, self.left.min(CHUNK)))
+    }
+
+    fn add(&mut self, (deleted, next): (u64, Option<Cursor>)) {
+        self.deleted += deleted;
+        self.left = self.left.saturating_sub(usize::try_from(deleted).unwrap_or(usize::MAX));
+        self.more = next.is_some();
+        self.plan.after = next;
     }
 }
 

@@ -1,0 +1,228 @@
+//! The one thread that writes.
+
+use std::convert::Infallible;
+use std::path::PathBuf;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use redb::{Database, ReadableDatabase, WriteTransaction};
+use strongroom_core::store::sorted::{RecentWrites, Views, apply, drop_range};
+use strongroom_core::store::{Batch, Compaction, KeyRange, Limits, Outcome, Revision};
+use strongroom_core::{Error, ErrorKind, Result};
+use tokio::sync::oneshot;
+
+use crate::error::{from_engine, from_io};
+use crate::file::{META, Opened, REVISION, ROWS};
+use crate::table::{Rows, RowsView, guarded};
+
+/// How long a compaction waits for reads that have begun.
+const READS_END_WITHIN: Duration = Duration::from_secs(10);
+
+/// What the writer is asked to do, and where the answer goes. Nobody need wait for it.
+pub(crate) enum Job {
+    Commit(Vec<Batch>, Reply<Vec<Outcome>>),
+    DropRange(KeyRange, Reply<()>),
+    Compact(Reply<Compaction>),
+    Close(Reply<()>),
+}
+
+pub(crate) type Reply<T> = oneshot::Sender<Result<T>>;
+
+/// Opens the file, at first and again after a failure.
+pub(crate) type Opener = Box<dyn Fn() -> Result<Opened> + Send>;
+
+/// Owns the database; everything that changes it goes through here, one after another.
+pub(crate) struct Writer {
+    /// None after a failure, until it could be opened again.
+    database: Option<Database>,
+    revision: Revision,
+    recent: RecentWrites,
+    settings: Settings,
+    views: Arc<Views<RowsView>>,
+    readers: Readers,
+}
+
+pub(crate) struct Settings {
+    pub(crate) path: PathBuf,
+    pub(crate) open: Opener,
+    pub(crate) quick_repair: bool,
+    pub(crate) limits: Limits,
+}
+
+/// Tells when the last view is gone: each has a clone of the sender.
+pub(crate) struct Readers {
+    in_use: mpsc::Sender<Infallible>,
+    gone: mpsc::Receiver<Infallible>,
+}
+
+impl Writer {
+    pub(crate) fn new(opened: Opened, readers: Readers, settings: Settings, views: Arc<Views<RowsView>>) -> Self {
+        let Opened { database, revision } = opened;
+        Writer { database: Some(database), revision, recent: RecentWrites::new(revision), settings, views, readers }
+    }
+
+    /// Works until it is told to close, or nobody is left who could ask.
+    pub(crate) fn run(mut self, jobs: &mpsc::Receiver<Job>) {
+        while let Ok(job) = jobs.recv() {
+            // Whoever asked may have gone; what they asked for is done all the same.
+            match job {
+                Job::Commit(batches, reply) => drop(reply.send(self.attempt(|writer| writer.commit(&batches)))),
+                Job::DropRange(range, reply) => drop(reply.send(self.attempt(|writer| writer.drop_range(&range)))),
+                Job::Compact(reply) => drop(reply.send(self.attempt(Writer::compact))),
+                Job::Close(reply) => {
+                    drop(reply.send(self.close()));
+                    return;
+                }
+            }
+        }
+        self.close().ok();
+    }
+
+    /// Does one job with an open database. After a failure of the engine the file is opened again, which undoes what was
+    /// half done.
+    fn attempt<T>(&mut self, job: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        if self.database.is_none() {
+            self.reopen()?;
+        }
+        let before = self.revision;
+        match guarded(|| job(self)) {
+            Err(error) if error.is_busy() => Err(error),
+            Err(error) => {
+                self.views.fail(error.clone());
+                let reopened = self.reopen();
+                self.recent = RecentWrites::new(self.revision);
+                // Only what the file holds now tells whether the engine failed before or after the point of no return.
+                if reopened.is_err() || self.revision != before {
+                    let message = "the engine failed in a commit, which may or may not have happened";
+                    return Err(Error::new(ErrorKind::CommitUnknown, message).with_source(error));
+                }
+                Err(error)
+            }
+            done => done,
+        }
+    }
+
+    fn reopen(&mut self) -> Result<()> {
+        guarded(|| {
+            drop(self.database.take());
+            Ok(())
+        })
+        .ok();
+        let reopened = (self.settings.open)().and_then(|opened| {
+            self.revision = opened.revision;
+            self.database = Some(opened.database);
+            self.publish()
+        });
+        reopened.inspect_err(|error| {
+            self.database = None;
+            self.views.fail(error.clone());
+        })
+    }
+
+    fn commit(&mut self, batches: &[Batch]) -> Result<Vec<Outcome>> {
+        let transaction = self.begin()?;
+        let applied = {
+            let mut rows = Rows(transaction.open_table(ROWS).map_err(from_engine)?);
+            apply(&mut rows, batches, self.revision, &self.settings.limits, &mut self.recent)?
+        };
+        self.end(transaction, applied.revision)?;
+        Ok(applied.outcomes)
+    }
+
+    fn drop_range(&mut self, range: &KeyRange) -> Result<()> {
+        let transaction = self.begin()?;
+        let revision = {
+            let mut rows = Rows(transaction.open_table(ROWS).map_err(from_engine)?);
+            drop_range(&mut rows, range, self.revision, &mut self.recent)?
+        };
+        self.end(transaction, revision)
+    }
+
+    fn begin(&self) -> Result<WriteTransaction> {
+        let mut transaction = self.database()?.begin_write().map_err(from_engine)?;
+        transaction.set_durability(redb::Durability::Immediate).map_err(from_engine)?;
+        transaction.set_quick_repair(self.settings.quick_repair);
+        Ok(transaction)
+    }
+
+    /// Makes the transaction durable and visible, if it has written anything.
+    fn end(&mut self, transaction: WriteTransaction, revision: Revision) -> Result<()> {
+        if revision == self.revision {
+            return transaction.abort().map_err(from_engine);
+        }
+        transaction.open_table(META).map_err(from_engine)?.insert(REVISION, revision.0).map_err(from_engine)?;
+        transaction.commit().map_err(from_engine)?;
+        self.revision = revision;
+        // It has happened, whatever comes now: if the new view cannot be had, the next job tries again.
+        if guarded(|| self.publish()).is_err() {
+            self.reopen().ok();
+        }
+        Ok(())
+    }
+
+    fn compact(&mut self) -> Result<Compaction> {
+        let bytes_before = self.file_bytes()?;
+        self.views.pause()?;
+        let last = std::mem::replace(&mut self.readers, Readers::new());
+        let compacted = last.wait().and_then(|()| self.compact_alone());
+        self.publish()?;
+        compacted?;
+        Ok(Compaction { bytes_before, bytes_after: self.file_bytes()? })
+    }
+
+    fn compact_alone(&mut self) -> Result<()> {
+        let database = self.database.as_mut().ok_or_else(closed)?;
+        while database.compact().map_err(from_engine)? {}
+        Ok(())
+    }
+
+    fn publish(&self) -> Result<()> {
+        self.views.publish(view(self.database()?, self.revision, &self.readers)?);
+        Ok(())
+    }
+
+    fn close(&mut self) -> Result<()> {
+        self.views.close();
+        let Some(database) = self.database.take() else { return Ok(()) };
+        guarded(|| database.close().map_err(from_engine))
+    }
+
+    fn database(&self) -> Result<&Database> {
+        self.database.as_ref().ok_or_else(closed)
+    }
+
+    fn file_bytes(&self) -> Result<u64> {
+        let found = std::fs::metadata(&self.settings.path);
+        found.map(|found| found.len()).map_err(|error| from_io(&error, "the file cannot be measured"))
+    }
+}
+
+/// The rows as they are now.
+pub(crate) fn view(database: &Database, revision: Revision, readers: &Readers) -> Result<RowsView> {
+    let rows = database.begin_read().map_err(from_engine)?.open_table(ROWS).map_err(from_engine)?;
+    Ok(RowsView { rows: Rows(rows), revision, _in_use: readers.in_use.clone() })
+}
+
+/// The answer when there is no database to work on.
+pub(crate) fn closed() -> Error {
+    Error::new(ErrorKind::Closed, "the store was closed")
+}
+
+impl Readers {
+    pub(crate) fn new() -> Self {
+        let (in_use, gone) = mpsc::channel();
+        Readers { in_use, gone }
+    }
+
+    /// Waits until every view that has a clone is dropped.
+    fn wait(self) -> Result<()> {
+        drop(self.in_use);
+        match self.gone.recv_timeout(READS_END_WITHIN) {
+            Err(mpsc::RecvTimeoutError::Disconnected) => Ok(()),
+            Err(mpsc::RecvTimeoutError::Timeout) => {
+                Err(Error::new(ErrorKind::Busy, "a read that began before has not ended: try again"))
+            }
+            Ok(never) => match never {},
+        }
+    }
+}
