@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::place::{Place, ROOM, lines, messages};
+use crate::place::{Place, lines, messages};
 
 /// In all; about 64 of them are a batch.
 const EVENTS: u64 = 450;
@@ -31,13 +31,12 @@ fn assert_completed_by_a_second_import(place: &Place) -> Value {
     let verified = place.json(["verify"]);
     assert_eq!(verified["collections"]["messages"]["records"], EVENTS);
     assert_eq!(verified["problems"], serde_json::json!([]));
-    assert_eq!(place.run(["export", ROOM]).done().stdout.lines().count() as u64, EVENTS);
     summary
 }
 
 #[test]
 fn killed_at_any_moment_it_leaves_a_good_store() {
-    for taken in [0, 1, 60, 200, MANY] {
+    for taken in [1, 200, MANY] {
         let place = Place::new();
         let mut child = place.begin_import(&lines(&large_messages(taken)));
         child.kill().unwrap();
