@@ -1,1 +1,21 @@
-//! x
+//! Typed, indexed storage for end-to-end-encrypted messengers, on the engine that fits the place.
+//!
+//! This crate only composes: everything of `strongroom-core`, the backends by feature, and [`open`], which picks a backend
+//! by URL.
+//!
+//! | URL | backend | feature |
+//! |---|---|---|
+//! | `redb:PATH` | one file, embedded, survives a loss of power | `redb` (default) |
+//! | `memory:` | nothing outlives the process | `memory` |
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod url;
+
+pub use strongroom_core::*;
+#[cfg(feature = "memory")]
+#[cfg_attr(docsrs, doc(cfg(feature = "memory")))]
+pub use strongroom_memory as memory;
+#[cfg(feature = "redb")]
+#[cfg_attr(docsrs, doc(cfg(feature = "redb")))]
+pub use strongroom_redb as redb;
+pub use url::{StoreUrl, open};

@@ -1,2 +1,37 @@
-//! x
-fn main() {}
+//! The command `strongroom`: import, page, verify and export a messenger's store.
+
+mod arguments;
+mod commands;
+mod demo;
+mod failure;
+mod moment;
+mod output;
+mod progress;
+mod reader;
+mod store;
+mod text;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use arguments::Arguments;
+use output::Output;
+
+#[tokio::main(worker_threads = 2)]
+async fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return ExitCode::from(output::refusal(&error)),
+    };
+    let mut output = Output::new(arguments.global.format, arguments.global.color.on_stderr());
+    match commands::run(&arguments, &mut output).await {
+        Ok(()) => ExitCode::from(failure::DONE),
+        Err(failure) => {
+            if let Some(line) = failure.line() {
+                output::error(line, output.color);
+            }
+            ExitCode::from(failure.status())
+        }
+    }
+}

@@ -107,13 +107,21 @@ struct Inner {
     message: Cow<'static, str>,
     operation: Option<&'static str>,
     backend: Option<&'static str>,
+    place: Option<Cow<'static, str>>,
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
 impl Error {
     /// An error of `kind`; `message` says what happened and, where there is something, what to do next.
     pub fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
-        Error(Arc::new(Inner { kind, message: message.into(), operation: None, backend: None, source: None }))
+        Error(Arc::new(Inner {
+            kind,
+            message: message.into(),
+            operation: None,
+            backend: None,
+            place: None,
+            source: None,
+        }))
     }
 
     /// A limit that was passed: its name, the maximum and what was asked for.
@@ -144,6 +152,14 @@ impl Error {
         self.change(|inner| inner.backend = inner.backend.or(Some(backend)))
     }
 
+    /// Names the collection, index or file it is about; the first name given stays.
+    #[must_use]
+    pub fn at(self, place: impl Into<Cow<'static, str>>) -> Self {
+        self.change(|inner| {
+            inner.place.get_or_insert_with(|| place.into());
+        })
+    }
+
     fn change(mut self, change: impl FnOnce(&mut Inner)) -> Self {
         change(Arc::make_mut(&mut self.0));
         self
@@ -162,6 +178,11 @@ impl Error {
     /// The backend that failed, where one did.
     pub fn backend(&self) -> Option<&'static str> {
         self.0.backend
+    }
+
+    /// The collection, index or file it is about, where it is known.
+    pub fn place(&self) -> Option<&str> {
+        self.0.place.as_deref()
     }
 
     /// The source error, if it is a `T`.
@@ -223,6 +244,9 @@ impl fmt::Display for Error {
         }
         if let Some(operation) = self.0.operation {
             write!(f, "{operation}: ")?;
+        }
+        if let Some(place) = &self.0.place {
+            write!(f, "{place}: ")?;
         }
         f.write_str(&self.0.message)?;
         if let Some(source) = &self.0.source {

@@ -7,14 +7,25 @@
 #[allow(unused_extern_crates, reason = "used by the derives in core's own schemas")]
 extern crate self as strongroom;
 
+mod database;
 mod error;
+mod json;
+mod text;
 mod time;
 
+pub mod engine;
 pub mod key;
+pub mod matrix;
 pub mod schema;
 pub mod store;
 
+pub use database::{
+    CollectionCount, Committed, Cursor, Damage, Database, DatabaseBuilder, FORMAT_VERSION, Matchable, Page, Problem,
+    Query, Snapshot, Sortable, Sorted, Source, Stats, Transaction, Verification, Viewable,
+};
 pub use error::{Error, ErrorKind, Limit, Result};
-pub use schema::{Record, Schema};
+pub use json::Json;
+pub use key::Component;
+pub use schema::{Index, Key, Record, Schema};
 pub use strongroom_derive::{Component, Record};
 pub use time::{Clock, ManualClock, SystemClock, Timestamp};

@@ -1,5 +1,6 @@
 //! Definitions as data: what the derive writes, the catalog keeps and the validator compares.
 
+use crate::database::Erased;
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::Kind;
 
@@ -116,14 +117,14 @@ impl Collection {
 pub struct Schema {
     pub(crate) name: &'static str,
     pub(crate) version: u32,
-    pub(crate) collections: Vec<&'static Collection>,
+    pub(crate) erased: Vec<Erased>,
     pub(crate) removed: Vec<u16>,
 }
 
 impl Schema {
     /// Begins a schema. `name` is permanent; `version` grows with every change.
     pub fn builder(name: &'static str, version: u32) -> SchemaBuilder {
-        SchemaBuilder { schema: Schema { name, version, collections: Vec::new(), removed: Vec::new() } }
+        SchemaBuilder { schema: Schema { name, version, erased: Vec::new(), removed: Vec::new() } }
     }
 
     /// The schema's name.
@@ -137,13 +138,13 @@ impl Schema {
     }
 
     /// Its collections, in the order given.
-    pub fn collections(&self) -> &[&'static Collection] {
-        &self.collections
+    pub fn collections(&self) -> impl Iterator<Item = &'static Collection> + '_ {
+        self.erased.iter().map(|erased| erased.collection)
     }
 
     /// The collection of this name.
     pub fn collection(&self, name: &str) -> Option<&'static Collection> {
-        self.collections.iter().copied().find(|collection| collection.name == name)
+        self.collections().find(|collection| collection.name == name)
     }
 }
 
@@ -157,7 +158,7 @@ impl SchemaBuilder {
     /// Adds the collection of `R`.
     #[must_use]
     pub fn collection<R: Record>(mut self) -> Self {
-        self.schema.collections.push(R::COLLECTION);
+        self.schema.erased.push(Erased::of::<R>());
         self
     }
 
@@ -176,7 +177,8 @@ impl SchemaBuilder {
     /// without components, more than one multi component in an index.
     pub fn build(self) -> Result<Schema> {
         let schema = self.schema;
-        for (at, collection) in schema.collections.iter().enumerate() {
+        let collections: Vec<_> = schema.collections().collect();
+        for (at, collection) in collections.iter().enumerate() {
             let wrong = |what: String| {
                 Err(Error::new(ErrorKind::SchemaMismatch, format!("collection {}: {what}", collection.name)))
             };
@@ -186,7 +188,7 @@ impl SchemaBuilder {
             if schema.removed.contains(&collection.id) {
                 return wrong(format!("id {} belongs to a removed collection", collection.id));
             }
-            for other in &schema.collections[..at] {
+            for other in &collections[..at] {
                 if other.id == collection.id || other.name == collection.name {
                     return wrong(format!("shares its id or name with {} (id {})", other.name, other.id));
                 }

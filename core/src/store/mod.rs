@@ -20,6 +20,7 @@ mod codec;
 mod info;
 mod key;
 mod read;
+mod shared;
 pub mod sorted;
 
 use std::fmt::Debug;

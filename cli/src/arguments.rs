@@ -1,0 +1,178 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+use crate::output::{Color, Format};
+
+const AFTER_HELP: &str = "\
+Exit status:
+  0    done
+  1    failed, or problems were found
+  2    wrong use
+  130  interrupted by Ctrl-C; the store is good, and running the same command again completes it
+
+Results go to stdout; progress, messages and errors go to stderr.
+
+Examples:
+  strongroom demo                                  the whole thing, on made-up data
+  strongroom import export.json --me @me:example.org
+  strongroom timeline '!room:example.org' --limit 20
+  strongroom verify --format json";
+
+/// Keeps what a Matrix messenger must remember: imports a room export, pages through it, checks and exports it.
+#[derive(Debug, Parser)]
+#[command(name = "strongroom", version, after_help = AFTER_HELP, arg_required_else_help = true, max_term_width = 100)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    #[command(flatten)]
+    pub(crate) global: Global,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// The store: redb:PATH is a file; memory: keeps nothing, which makes an import a dry run
+    #[arg(long, global = true, value_name = "URL", env = "STRONGROOM_STORE", default_value = "redb:strongroom.redb")]
+    pub(crate) store: String,
+    /// How results are written
+    #[arg(long, global = true, value_enum, value_name = "FORMAT", default_value_t = Format::Table)]
+    pub(crate) format: Format,
+    /// When to use colours; NO_COLOR is respected
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
+    pub(crate) color: Color,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Import a room export, or one Matrix event a line; creates the store
+    Import(Import),
+    /// List the rooms, the latest active first
+    Rooms,
+    /// Show a page of a room's messages, newest first
+    Timeline(Timeline),
+    /// Show a thread: its root and the replies, in time order
+    Thread(Thread),
+    /// Show one record as it is stored
+    Show(Show),
+    /// Write a room's events as JSON Lines, in time order
+    Export(Export),
+    /// Delete the messages from before a time
+    DeleteBefore(DeleteBefore),
+    /// Count what is stored
+    Stats,
+    /// Check every index entry against its record, and back
+    Verify,
+    /// Give unused space back to the operating system
+    Compact,
+    /// Write a completion script for a shell
+    Completions(Completions),
+    /// Do all of it on a made-up room, in a temporary folder
+    Demo(Demo),
+}
+
+/// FILE is Element's room export as JSON, or JSON Lines with one Matrix event a line; which, is found out.
+///
+/// Importing the same file again stores nothing new, and completes an import that was interrupted. An event that cannot
+/// be taken is reported with its position (its place in "messages", or its line), the rest goes on, and the exit status is 1.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  strongroom import export.json
+  strongroom import - --room '!room:example.org' < events.jsonl
+  strongroom import export.json --store memory: --format json      a dry run")]
+pub(crate) struct Import {
+    /// The file to import, or - for stdin
+    pub(crate) file: PathBuf,
+    /// The room of events that do not name one
+    #[arg(long, value_name = "ROOM")]
+    pub(crate) room: Option<String>,
+    /// The user whose membership the list of rooms shows
+    #[arg(long, value_name = "USER")]
+    pub(crate) me: Option<String>,
+    /// Stop at the first event that cannot be taken
+    #[arg(long)]
+    pub(crate) strict: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  strongroom timeline '!room:example.org'
+  strongroom timeline '!room:example.org' --before 2024-05-01T00:00:00Z
+  strongroom timeline '!room:example.org' --before CURSOR      CURSOR as the page before gave it")]
+pub(crate) struct Timeline {
+    /// The room's id
+    pub(crate) room: String,
+    /// How many messages at most
+    #[arg(long, default_value_t = 50, value_name = "N")]
+    pub(crate) limit: usize,
+    /// Go on after a page's cursor; or show only what is strictly before a time (RFC 3339, or milliseconds since 1970)
+    #[arg(long, value_name = "CURSOR|TIME", allow_negative_numbers = true)]
+    pub(crate) before: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Thread {
+    /// The room's id
+    pub(crate) room: String,
+    /// The thread's root, or any message in the thread
+    pub(crate) event: String,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  strongroom show rooms '!room:example.org'
+  strongroom show messages '!room:example.org' '$event'
+  strongroom show room_state '!room:example.org' m.room.name ''")]
+pub(crate) struct Show {
+    /// The collection: messages, rooms, room_state, room_members, ...
+    pub(crate) collection: String,
+    /// The parts of the record's key, in their order
+    #[arg(required = true)]
+    pub(crate) key: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    /// The room's id
+    pub(crate) room: String,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  strongroom delete-before 2020-01-01T00:00:00Z --room '!room:example.org'")]
+pub(crate) struct DeleteBefore {
+    /// RFC 3339, or milliseconds since 1970; messages strictly before it go
+    #[arg(allow_negative_numbers = true)]
+    pub(crate) time: String,
+    /// Only in this room
+    #[arg(long, value_name = "ROOM")]
+    pub(crate) room: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Completions {
+    /// The shell
+    #[arg(value_enum)]
+    pub(crate) shell: Shell,
+}
+
+/// Writes a room export, imports it, shows a timeline, a thread, the stats and verify, and names each command it runs.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  strongroom demo
+  strongroom demo --keep --messages 300000      a large export to try imports on")]
+pub(crate) struct Demo {
+    /// Keep the folder with the export and the store, and say where it is
+    #[arg(long)]
+    pub(crate) keep: bool,
+    /// How many events the export has
+    #[arg(long, value_name = "N", default_value_t = 5_000, value_parser = clap::value_parser!(u64).range(100..=100_000_000))]
+    pub(crate) messages: u64,
+}

@@ -1,0 +1,67 @@
+//! One file a command.
+
+pub(crate) mod compact;
+pub(crate) mod completions;
+pub(crate) mod delete_before;
+pub(crate) mod export;
+pub(crate) mod import;
+mod message;
+pub(crate) mod rooms;
+pub(crate) mod show;
+pub(crate) mod stats;
+pub(crate) mod thread;
+pub(crate) mod timeline;
+pub(crate) mod verify;
+
+use strongroom::Database;
+use strongroom::matrix::{Room, RoomId};
+
+use crate::arguments::{Arguments, Command};
+use crate::demo;
+use crate::failure::{Failure, Result};
+use crate::output::Output;
+use crate::store::existing;
+
+/// Runs the command that was asked for, and sends off what it wrote, also what it wrote before it failed.
+pub(crate) async fn run(arguments: &Arguments, output: &mut Output) -> Result<()> {
+    let result = dispatch(arguments, output).await;
+    match output.flush() {
+        Ok(()) => result,
+        Err(unwritten) => result.and(Err(unwritten)),
+    }
+}
+
+async fn dispatch(arguments: &Arguments, output: &mut Output) -> Result<()> {
+    let url = &arguments.global.store;
+    match &arguments.command {
+        Command::Completions(arguments) => return completions::run(arguments, output),
+        Command::Demo(arguments) => return demo::run(arguments, output).await,
+        Command::Import(arguments) => return import::run(arguments, url, output).await,
+        Command::Show(arguments) => show::check(arguments)?,
+        Command::DeleteBefore(arguments) => _ = delete_before::time(arguments)?,
+        _ => {}
+    }
+    let db = existing(url).await?;
+    let result = match &arguments.command {
+        Command::Rooms => rooms::run(&db, output).await,
+        Command::Timeline(arguments) => timeline::run(&db, arguments, output).await,
+        Command::Thread(arguments) => thread::run(&db, arguments, output).await,
+        Command::Show(arguments) => show::run(&db, arguments, output).await,
+        Command::Export(arguments) => export::run(&db, arguments, output).await,
+        Command::DeleteBefore(arguments) => delete_before::run(&db, arguments, output).await,
+        Command::Stats => stats::run(&db, url, output).await,
+        Command::Verify => verify::run(&db, output).await,
+        Command::Compact => compact::run(&db, output).await,
+        Command::Completions(_) | Command::Demo(_) | Command::Import(_) => Ok(()),
+    };
+    let closed = db.close().await;
+    result.and(closed.map_err(Failure::from))
+}
+
+/// The room of that id, which must be in the store.
+async fn known_room(db: &Database, id: &str) -> Result<RoomId> {
+    match db.get(&Room::key(&id.into())).await? {
+        Some(room) => Ok(room.room_id),
+        None => Err(Failure::new(format!("no room {id} in this store"), "'strongroom rooms' lists those there are")),
+    }
+}

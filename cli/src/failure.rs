@@ -1,0 +1,96 @@
+//! Why a command did not end well, what its one line on stderr says, and its exit status.
+
+use std::io;
+
+use strongroom::{Error, ErrorKind};
+
+/// The result of a command.
+pub(crate) type Result<T, E = Failure> = std::result::Result<T, E>;
+
+/// Exit status: done.
+pub(crate) const DONE: u8 = 0;
+/// Exit status: failed, or problems were found.
+pub(crate) const FAILED: u8 = 1;
+/// Exit status: wrong use.
+pub(crate) const WRONG_USE: u8 = 2;
+/// Exit status: ended by Ctrl-C, as shells have it.
+pub(crate) const INTERRUPTED: u8 = 130;
+
+/// Why a command did not end well.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// One line: what happened; what to do next.
+    Failed(String),
+    /// The output already tells what was found; nothing more is said.
+    Reported,
+    /// The command line cannot be right.
+    WrongUse(String),
+    /// Ctrl-C; the line says what is kept.
+    Interrupted(String),
+    /// Whoever read the output has gone, as `head` does: no failure at all.
+    ReaderGone,
+}
+
+impl Failure {
+    /// A failure with what to do about it.
+    pub(crate) fn new(what: impl AsRef<str>, next: impl AsRef<str>) -> Self {
+        Failure::Failed(format!("{}; {}", what.as_ref(), next.as_ref()))
+    }
+
+    /// The exit status.
+    pub(crate) fn status(&self) -> u8 {
+        match self {
+            Failure::Failed(_) | Failure::Reported => FAILED,
+            Failure::WrongUse(_) => WRONG_USE,
+            Failure::Interrupted(_) => INTERRUPTED,
+            Failure::ReaderGone => DONE,
+        }
+    }
+
+    /// The line for stderr, if there is anything to say.
+    pub(crate) fn line(&self) -> Option<&str> {
+        match self {
+            Failure::Failed(line) | Failure::WrongUse(line) | Failure::Interrupted(line) => Some(line),
+            Failure::Reported | Failure::ReaderGone => None,
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Failure::new(error.to_string(), next_step(error.kind()))
+    }
+}
+
+/// Errors of writing the output; files that are read say which they are.
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Failure::ReaderGone,
+            _ => Failure::new(format!("the output could not be written: {error}"), "check where it goes"),
+        }
+    }
+}
+
+impl From<serde_json::Error> for Failure {
+    fn from(error: serde_json::Error) -> Self {
+        match error.io_error_kind() {
+            Some(kind) => io::Error::from(kind).into(),
+            None => Failure::new(format!("a record could not be written as JSON: {error}"), "please report this"),
+        }
+    }
+}
+
+fn next_step(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::Busy => "close the other program that has the store open, then try again",
+        ErrorKind::NotAStore => "name another file with --store redb:PATH",
+        ErrorKind::SchemaMismatch | ErrorKind::UnsupportedVersion => "use the version of strongroom that wrote it",
+        ErrorKind::Corrupt => "run 'strongroom verify', or restore the file from a backup",
+        ErrorKind::Io => "check the path, its permissions and the free space",
+        ErrorKind::Unsupported | ErrorKind::InvalidInput => "see 'strongroom --help'",
+        ErrorKind::SnapshotExpired => "read the output faster, for instance into a file",
+        ErrorKind::Limit(_) => "make it smaller",
+        _ => "try again",
+    }
+}

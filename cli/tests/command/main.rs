@@ -1,0 +1,10 @@
+//! Runs the real command, as a user does.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod deleting;
+mod demo;
+mod importing;
+mod interrupting;
+mod place;
+mod reading;
+mod wrong_use;

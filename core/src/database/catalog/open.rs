@@ -1,0 +1,146 @@
+//! Opening: catalog and program are brought together before the first record is touched.
+
+use super::super::commit::commit_alone;
+use super::super::context::catalog_key;
+use super::super::keyspace::Keyspace;
+use super::super::value;
+use super::build::{build_index, progress_key};
+use super::entry::Catalog;
+use super::evolution::evolve;
+use crate::schema::Schema;
+use crate::store::{Batch, Content, Fetch, Guard, KeyRange, Revision, Scan, Store, StoredKey, Write};
+use crate::{Error, ErrorKind, Result};
+
+/// Brings the store's catalog to the program's schema; gives the revision of the catalog's row.
+///
+/// Safe to race and to be interrupted: every step is one guarded batch, and what is left of an interrupted one is finished
+/// by whoever opens the store next.
+pub(crate) async fn open(store: &dyn Store, schema: &Schema) -> Result<Revision> {
+    loop {
+        let Some((stored, revision)) = read(store).await? else {
+            refuse_rows_without_catalog(store).await?;
+            if let Some(revision) = replace(store, None, &Catalog::of(schema)).await? {
+                return Ok(revision);
+            }
+            continue;
+        };
+        let mut wanted = evolve(&stored, schema)?;
+        let building = wanted.collections.iter().flat_map(|collection| &collection.indexes).any(|index| index.building);
+        if !building && wanted.drops.is_empty() {
+            wanted.before = None;
+            if wanted == stored {
+                return Ok(revision);
+            }
+            if let Some(revision) = replace(store, Some(revision), &wanted).await? {
+                return Ok(revision);
+            }
+            continue;
+        }
+        if let Some(revision) = upgrade(store, schema, &stored, revision, wanted).await? {
+            return Ok(revision);
+        }
+    }
+}
+
+/// Announces the new indexes, builds them, then drops what was removed. `None`: somebody else changed the catalog; look anew.
+async fn upgrade(
+    store: &dyn Store,
+    schema: &Schema,
+    stored: &Catalog,
+    revision: Revision,
+    mut wanted: Catalog,
+) -> Result<Option<Revision>> {
+    let version = wanted.version;
+    // Until all is built the store is not of the new version.
+    wanted.version = stored.version;
+    if wanted.before.is_none() {
+        wanted.before = Some(Box::new(stored.clone()));
+    }
+    let mut revision = if wanted == *stored {
+        revision
+    } else {
+        let Some(revision) = replace(store, Some(revision), &wanted).await? else { return Ok(None) };
+        revision
+    };
+    for collection in &wanted.collections {
+        for index in collection.indexes.iter().filter(|index| index.building) {
+            let space = Keyspace { collection: collection.id, index: index.id };
+            if let Err(error) = build_index(store, schema, space).await {
+                if error.kind() == ErrorKind::UniqueViolation {
+                    restore(store, &wanted, revision).await?;
+                }
+                return Err(error);
+            }
+        }
+    }
+    for collection in &mut wanted.collections {
+        collection.indexes.iter_mut().for_each(|index| index.building = false);
+    }
+    wanted.version = version;
+    wanted.before = None;
+    match replace(store, Some(revision), &wanted).await? {
+        Some(now) => revision = now,
+        None => return Ok(None),
+    }
+    if wanted.drops.is_empty() {
+        return Ok(Some(revision));
+    }
+    for (collection, index) in std::mem::take(&mut wanted.drops) {
+        let range = match index {
+            None => Keyspace::collection_range(collection),
+            Some(index) => Keyspace { collection, index }.range(),
+        };
+        store.drop_range(&range).await?;
+    }
+    replace(store, Some(revision), &wanted).await
+}
+
+/// Leaves the schema as it was before an upgrade that cannot succeed.
+async fn restore(store: &dyn Store, wanted: &Catalog, revision: Revision) -> Result<()> {
+    let Some(before) = &wanted.before else { return Ok(()) };
+    for collection in &wanted.collections {
+        for index in collection.indexes.iter().filter(|index| index.building) {
+            let space = Keyspace { collection: collection.id, index: index.id };
+            store.drop_range(&space.range()).await?;
+            store.drop_range(&KeyRange::prefix(progress_key(space).as_bytes())).await?;
+        }
+    }
+    replace(store, Some(revision), before).await?;
+    Ok(())
+}
+
+async fn read(store: &dyn Store) -> Result<Option<(Catalog, Revision)>> {
+    let rows = store.get(&[catalog_key()]).await?.rows;
+    match rows.into_iter().next().flatten() {
+        None => Ok(None),
+        Some(row) => match row.content {
+            Content::Value(bytes) => Ok(Some((value::decode(&bytes, "the catalog")?, row.revision))),
+            Content::Link(_) => Err(Error::new(ErrorKind::Corrupt, "the catalog is a link")),
+        },
+    }
+}
+
+/// Writes the catalog if it is still what was read. `None`: it is not.
+async fn replace(store: &dyn Store, revision: Option<Revision>, catalog: &Catalog) -> Result<Option<Revision>> {
+    let mut batch = Batch::default();
+    batch.guards.push(Guard::Key { key: catalog_key(), revision });
+    batch.writes.insert(catalog_key(), Write::Put(value::encode(catalog)?));
+    commit_alone(store, batch).await
+}
+
+/// Records without a catalog are somebody else's, or all that is left of a damaged store: a new catalog would bury them.
+async fn refuse_rows_without_catalog(store: &dyn Store) -> Result<()> {
+    let range = KeyRange {
+        start: std::ops::Bound::Included(StoredKey::from(1_u16.to_be_bytes().to_vec())),
+        end: std::ops::Bound::Unbounded,
+    };
+    let scan = Scan { range, reverse: false, limit: 1, max_bytes: usize::MAX, fetch: Fetch::Keys };
+    if store.scan(&scan).await?.entries.is_empty() {
+        return Ok(());
+    }
+    // The catalog may have been written between the two reads.
+    if read(store).await?.is_some() {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Corrupt, "the store has records but no catalog; restore it from a copy"))
+}

@@ -1,0 +1,57 @@
+//! What every handle of one database shares.
+
+use std::sync::Arc;
+
+use super::commit::GroupCommit;
+use super::keyspace::{CATALOG, Keyspace};
+use crate::schema::{EXPIRY_INDEX_ID, Schema};
+use crate::store::{Batch, Guard, KeyCodec, Outcome, Revision, Store, StoredKey};
+use crate::{Clock, Result};
+
+/// What every handle of one database shares.
+#[derive(Debug)]
+pub struct Context {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) schema: Schema,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// On a shared store, the revision of the catalog that this program opened: every batch is bound to it, so that a
+    /// program with an older schema cannot write past an index that a newer one added.
+    pub(crate) catalog: Option<Revision>,
+    pub(crate) queue: GroupCommit,
+    /// Held by a transaction that conflicted too often, so that those like it take turns.
+    pub(crate) gate: tokio::sync::Mutex<()>,
+    /// Bounds the snapshots that transactions hold, and leaves the rest to callers.
+    pub(crate) transaction_snapshots: tokio::sync::Semaphore,
+}
+
+impl Context {
+    pub(crate) fn codec(&self) -> &dyn KeyCodec {
+        &*self.store.info().codec
+    }
+
+    /// Commits one batch through the queue.
+    pub(crate) async fn commit(&self, mut batch: Batch) -> Result<Outcome> {
+        if let Some(revision) = self.catalog {
+            batch.guards.push(Guard::Key { key: catalog_key(), revision: Some(revision) });
+        }
+        self.queue.commit(batch).await
+    }
+
+    /// The collection and index that a stored key belongs to, by name.
+    pub(crate) fn place(&self, key: &[u8]) -> String {
+        let Some(space) = Keyspace::of_key(key) else { return "a range over several collections".to_owned() };
+        let collection = self.schema.collections().find(|collection| collection.id == space.collection);
+        let Some(collection) = collection else { return format!("collection id {}", space.collection) };
+        let index = match space.index {
+            0 => return format!("collection {}", collection.name),
+            EXPIRY_INDEX_ID => "expires_at",
+            id => collection.indexes.iter().find(|index| index.id == id).map_or("unknown", |index| index.name),
+        };
+        format!("index {index} of collection {}", collection.name)
+    }
+}
+
+/// Where the catalog's row is.
+pub(crate) fn catalog_key() -> StoredKey {
+    StoredKey::from(CATALOG.bytes().to_vec())
+}

@@ -1,0 +1,259 @@
+//! Looking at a whole database: how much there is, and whether it is consistent.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::context::Context;
+use super::keyspace::Keyspace;
+use super::rows::{Erased, fingerprint};
+use crate::Result;
+use crate::schema::IndexRef;
+use crate::store::{Content, Entry, Fetch, KeyRange, LinkTo, Read, Revision, Scan, StoredKey};
+
+/// Rows that one look takes at a time.
+const CHUNK: usize = 1_000;
+/// Bytes after which a look ends.
+const CHUNK_BYTES: usize = 4 << 20;
+/// Problems that are described one by one; beyond, they are counted by the last one.
+const PROBLEMS_MAX: usize = 1_000;
+
+/// Rows of one collection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct CollectionCount {
+    /// Records, expired ones that were not swept yet among them.
+    pub records: u64,
+    /// Index entries, of all indexes together.
+    pub entries: u64,
+}
+
+/// How much a database holds.
+#[derive(Clone, Debug, Serialize)]
+pub struct Stats {
+    /// The newest revision.
+    #[serde(serialize_with = "revision_number")]
+    pub revision: Revision,
+    /// Bytes on the medium.
+    pub bytes: u64,
+    /// Rows by collection.
+    pub collections: BTreeMap<String, CollectionCount>,
+}
+
+/// What [`Database::verify`](super::Database::verify) found.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Verification {
+    /// Rows by collection.
+    pub collections: BTreeMap<String, CollectionCount>,
+    /// What is wrong; empty if all is well. The first 1,000 one by one.
+    pub problems: Vec<Problem>,
+    /// How many more problems there are than are listed.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub problems_unlisted: u64,
+}
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// The collection.
+    pub collection: String,
+    /// The index, if it is about one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub index: Option<String>,
+    /// What is wrong.
+    pub problem: String,
+    /// A short name of the row, which gives nothing of its key away but equality.
+    pub row: String,
+}
+
+/// Counts all rows.
+pub(super) async fn stats(context: &Context) -> Result<Stats> {
+    let bytes = context.store.usage().await?.bytes;
+    let snapshot = context.store.snapshot().await?;
+    let mut collections = BTreeMap::new();
+    for collection in context.schema.collections() {
+        let mut count = CollectionCount {
+            records: rows_of(&*snapshot, Keyspace::records(collection.id)).await?,
+            ..CollectionCount::default()
+        };
+        for index in collection.index_refs() {
+            count.entries += rows_of(&*snapshot, Keyspace::of(collection, index)).await?;
+        }
+        collections.insert(collection.name.to_owned(), count);
+    }
+    Ok(Stats { revision: snapshot.revision(), bytes, collections })
+}
+
+async fn rows_of(read: &dyn Read, space: Keyspace) -> Result<u64> {
+    Ok(read.summarize(&space.range()).await?.rows)
+}
+
+/// Checks all rows of all collections.
+pub(super) async fn verify(context: &Context) -> Result<Verification> {
+    let snapshot = context.store.snapshot().await?;
+    let mut verifier = Verifier { context, read: &*snapshot, found: Verification::default() };
+    for erased in &context.schema.erased {
+        verifier.collection(erased).await?;
+    }
+    verifier.strangers().await?;
+    Ok(verifier.found)
+}
+
+struct Verifier<'v> {
+    context: &'v Context,
+    read: &'v dyn Read,
+    found: Verification,
+}
+
+impl Verifier<'_> {
+    async fn collection(&mut self, erased: &Erased) -> Result<()> {
+        let mut count = CollectionCount::default();
+        let mut range = Keyspace::records(erased.collection.id).range();
+        while let Some((entries, rest)) = self.chunk(&range, Fetch::Values).await? {
+            count.records += entries.len() as u64;
+            self.records(erased, entries).await?;
+            range = rest;
+        }
+        for index in erased.collection.index_refs() {
+            count.entries += self.index(erased, index).await?;
+        }
+        self.found.collections.insert(erased.collection.name.to_owned(), count);
+        Ok(())
+    }
+
+    /// Every record is under its own key and has all its entries.
+    async fn records(&mut self, erased: &Erased, records: Vec<Entry>) -> Result<()> {
+        let mut expected: Vec<(StoredKey, StoredKey, StoredKey)> = Vec::new();
+        for Entry { key, content, .. } in records {
+            let Some(Content::Value(value)) = content else {
+                self.problem(erased, None, "a link where a record should be", &key);
+                continue;
+            };
+            match (erased.inspect)(self.context.codec(), &value) {
+                Err(_) => self.problem(erased, None, "the record cannot be decoded", &key),
+                Ok(inspected) if inspected.key != key => {
+                    self.problem(erased, None, "the record is stored under the key of another", &key);
+                }
+                Ok(inspected) => expected.extend(inspected.rows.into_iter().map(|(entry, link)| {
+                    let target = link.resolve(&entry);
+                    (entry, target, key.clone())
+                })),
+            }
+        }
+        for expected in expected.chunks(CHUNK) {
+            let keys: Vec<StoredKey> = expected.iter().map(|(entry, ..)| entry.clone()).collect();
+            for ((entry, target, record), row) in expected.iter().zip(self.read.get(&keys).await?.rows) {
+                let right = row.is_some_and(|row| row.content == Content::Link(target.clone()));
+                if !right {
+                    self.problem(
+                        erased,
+                        Keyspace::of_key(entry.as_bytes()),
+                        "the record has no entry in the index",
+                        record,
+                    );
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Every entry is one that its record has. Gives their number.
+    async fn index(&mut self, erased: &Erased, index: IndexRef) -> Result<u64> {
+        let space = Keyspace::of(erased.collection, index);
+        let mut range = space.range();
+        let mut count = 0;
+        while let Some((entries, rest)) = self.chunk(&range, Fetch::Targets).await? {
+            count += entries.len() as u64;
+            for entry in entries {
+                if let Some(problem) = wrong_entry(self.context, erased, &entry) {
+                    self.problem(erased, Some(space), problem, &entry.key);
+                }
+            }
+            range = rest;
+        }
+        Ok(count)
+    }
+
+    /// Rows in keyspaces that the schema does not have.
+    async fn strangers(&mut self) -> Result<()> {
+        let mut known: Vec<Keyspace> = Vec::new();
+        for collection in self.context.schema.collections() {
+            known.push(Keyspace::records(collection.id));
+            known.extend(collection.index_refs().map(|index| Keyspace::of(collection, index)));
+        }
+        known.sort_unstable();
+        let mut range = KeyRange { start: Keyspace::collection_range(1).start, end: std::ops::Bound::Unbounded };
+        for space in known {
+            let gap = KeyRange { start: range.start.clone(), end: flip_start(space) };
+            self.gap(&gap).await?;
+            range.start = match space.range().end {
+                std::ops::Bound::Excluded(end) => std::ops::Bound::Included(end),
+                _ => return Ok(()),
+            };
+        }
+        self.gap(&range).await
+    }
+
+    async fn gap(&mut self, gap: &KeyRange) -> Result<()> {
+        if let Some((entries, _)) = self.chunk(gap, Fetch::Keys).await? {
+            for entry in entries {
+                let collection = self.context.place(entry.key.as_bytes());
+                let problem = "the row belongs to nothing that the schema has".to_owned();
+                self.list(Problem { collection, index: None, problem, row: fingerprint(&entry.key) });
+            }
+        }
+        Ok(())
+    }
+
+    async fn chunk(&self, range: &KeyRange, fetch: Fetch) -> Result<Option<(Vec<Entry>, KeyRange)>> {
+        let scan = Scan { range: range.clone(), reverse: false, limit: CHUNK, max_bytes: CHUNK_BYTES, fetch };
+        let entries = self.read.scan(&scan).await?.entries;
+        let rest = entries.last().map(|last| range.beyond(&last.key, false));
+        Ok(rest.map(|rest| (entries, rest)))
+    }
+
+    fn problem(&mut self, erased: &Erased, space: Option<Keyspace>, problem: &str, key: &StoredKey) {
+        let collection = erased.collection;
+        let name = |space: Keyspace| {
+            collection.indexes.iter().find(|index| index.id == space.index).map_or("expires_at", |index| index.name)
+        };
+        self.list(Problem {
+            collection: collection.name.to_owned(),
+            index: space.map(|space| name(space).to_owned()),
+            problem: problem.to_owned(),
+            row: fingerprint(key),
+        });
+    }
+
+    fn list(&mut self, problem: Problem) {
+        if self.found.problems.len() < PROBLEMS_MAX {
+            self.found.problems.push(problem);
+        } else {
+            self.found.problems_unlisted += 1;
+        }
+    }
+}
+
+fn wrong_entry(context: &Context, erased: &Erased, entry: &Entry) -> Option<&'static str> {
+    let Some(Content::Link(target)) = &entry.content else { return Some("a value where an index entry should be") };
+    let Some(row) = &entry.target else { return Some("the entry's record does not exist") };
+    let Content::Value(value) = &row.content else { return Some("the entry leads to another entry") };
+    // A record that cannot be decoded is already a problem of its own.
+    let inspected = (erased.inspect)(context.codec(), value).ok()?;
+    let link: Option<&LinkTo> = inspected.rows.get(&entry.key);
+    match link {
+        Some(link) if link.resolve(&entry.key) == *target => None,
+        _ => Some("the record does not have this entry"),
+    }
+}
+
+fn flip_start(space: Keyspace) -> std::ops::Bound<StoredKey> {
+    std::ops::Bound::Excluded(StoredKey::from(space.bytes().to_vec()))
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+fn revision_number<S: serde::Serializer>(revision: &Revision, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(revision.0)
+}

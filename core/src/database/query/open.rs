@@ -1,0 +1,91 @@
+//! From an entry of a page to a checked record.
+
+use super::super::keyspace::append_stored;
+use super::super::rows::{damaged, fingerprint};
+use super::super::value;
+use super::plan::Plan;
+use crate::key::Components;
+use crate::schema::{IndexRef, Record};
+use crate::store::{Content, Entry, KeyCodec, StoredKey};
+use crate::{Error, Result};
+
+/// A row that a query could not read, when it was asked to [skip](super::Query::skip_damaged) such rows.
+#[derive(Clone, Debug)]
+pub struct Damage {
+    /// A short name of the row, which gives nothing of its key away but equality.
+    pub row: String,
+    /// What is wrong with it.
+    pub error: Error,
+}
+
+/// Opens the entries of one query.
+pub(super) struct Opener<'q> {
+    pub(super) codec: &'q dyn KeyCodec,
+    pub(super) plan: &'q Plan,
+    pub(super) prefix_len: usize,
+    pub(super) scratch: Components,
+    pub(super) key: Vec<u8>,
+}
+
+impl Opener<'_> {
+    /// Decodes the record of an entry and checks that it belongs there: that its own components are those that the query
+    /// asked for and those that the entry shows. So a link that was made to point elsewhere is refused.
+    pub(super) fn open<R: Record>(&mut self, entry: Entry) -> Result<R, Damage> {
+        let key = entry.key.clone();
+        self.check::<R>(entry).map_err(|error| Damage { row: fingerprint(&key), error })
+    }
+
+    fn check<R: Record>(&mut self, entry: Entry) -> Result<R> {
+        let Entry { key, content, target, .. } = entry;
+        let (content, tail) = match (self.plan.index, content) {
+            (IndexRef::Primary, content) => (content, None),
+            (_, Some(Content::Link(tail))) => {
+                let target = target.ok_or_else(|| self.wrong::<R>("an entry without its record", &key))?;
+                (Some(target.content), Some(tail))
+            }
+            _ => return Err(self.wrong::<R>("a value where an index entry should be", &key)),
+        };
+        let Some(Content::Value(value)) = content else {
+            return Err(self.wrong::<R>("a link where a record should be", &key));
+        };
+        let record: R = value::decode(&value, R::COLLECTION.name).map_err(|error| {
+            // Keeps the kind, names the row.
+            Error::new(error.kind(), format!("{error} (row {})", fingerprint(&key)))
+        })?;
+        if self.belongs(&record, &key, tail.as_ref())? {
+            Ok(record)
+        } else {
+            Err(self.wrong::<R>("an entry that its record does not have", &key))
+        }
+    }
+
+    /// Whether the record has this entry: components that the query fixed are compared as they are, without a blinding;
+    /// the others in their stored form.
+    fn belongs<R: Record>(&mut self, record: &R, key: &StoredKey, tail: Option<&StoredKey>) -> Result<bool> {
+        let definition = R::COLLECTION.components(self.plan.index);
+        let unique = R::COLLECTION.index(self.plan.index).is_some_and(|index| index.unique);
+        let tail_len = tail.filter(|_| !unique).map_or(0, StoredKey::len);
+        let shown = &key.as_bytes()[..key.len() - tail_len];
+        let (plan, codec, prefix_len, buffer) = (self.plan, self.codec, self.prefix_len, &mut self.key);
+        let fixed = plan.equal.len();
+        let mut found = Ok(false);
+        record.index_entries(plan.index, &mut self.scratch, &mut |components| {
+            if !matches!(found, Ok(false)) || !components.starts_with(&plan.equal) {
+                return;
+            }
+            buffer.clear();
+            buffer.extend_from_slice(&shown[..prefix_len.min(shown.len())]);
+            let appended = append_stored(codec, &definition[fixed..], components.skip(fixed), buffer);
+            found = appended.map(|()| buffer.as_slice() == shown);
+        });
+        found
+    }
+
+    fn wrong<R: Record>(&self, what: &str, key: &StoredKey) -> Error {
+        let collection = R::COLLECTION;
+        match collection.index(self.plan.index) {
+            None => damaged(&format!("collection {}", collection.name), what, key),
+            Some(index) => damaged(&format!("index {} of collection {}", index.name, collection.name), what, key),
+        }
+    }
+}

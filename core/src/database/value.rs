@@ -1,0 +1,38 @@
+//! The stored form of a record: a version byte, then MessagePack with named fields.
+//!
+//! Fields that a program does not know are skipped, missing ones take their serde default: so records outlive the programs
+//! that wrote them.
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::{Error, ErrorKind, Result};
+
+const VERSION: u8 = 1;
+
+/// Encodes a record or a row of the framework's own.
+pub(crate) fn encode<T: Serialize>(value: &T) -> Result<Bytes> {
+    let mut bytes = Vec::with_capacity(256);
+    bytes.push(VERSION);
+    let mut serializer = rmp_serde::Serializer::new(&mut bytes).with_struct_map();
+    value
+        .serialize(&mut serializer)
+        .map_err(|error| Error::new(ErrorKind::InvalidInput, "the record cannot be serialized").with_source(error))?;
+    Ok(bytes.into())
+}
+
+/// Decodes what [`encode`] gave. `what` names it in errors; the content never is in them.
+pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8], what: &str) -> Result<T> {
+    match bytes.split_first() {
+        Some((&VERSION, body)) => rmp_serde::from_slice(body).map_err(|_| {
+            // The decoder's own message can quote what it met.
+            Error::new(ErrorKind::Corrupt, format!("{what}: a stored value cannot be decoded"))
+        }),
+        Some((version, _)) => Err(Error::new(
+            ErrorKind::UnsupportedVersion,
+            format!("{what}: a stored value has version {version}, this program reads {VERSION}"),
+        )),
+        None => Err(Error::new(ErrorKind::Corrupt, format!("{what}: a stored value is empty"))),
+    }
+}

@@ -1,0 +1,19 @@
+//! The schema `engine` and the [`StorageEngine`] over it: messages, sessions, proofs, keys and metadata.
+
+mod records;
+
+pub use records::{Message, MessageStatus, Metadata, SecretBytes, Session, StoredKey, ZkProof};
+
+use crate::Schema;
+
+/// The schema `engine`, version 1.
+pub fn schema() -> Schema {
+    Schema::builder("engine", 1)
+        .collection::<Message>()
+        .collection::<Session>()
+        .collection::<ZkProof>()
+        .collection::<StoredKey>()
+        .collection::<Metadata>()
+        .build()
+        .expect("the schema is a constant, and a test builds it")
+}

@@ -1,0 +1,134 @@
+//! Merging room events into `messages`.
+
+use super::batch::Batch;
+use super::event::{Clarity, RoomEvent};
+use super::redaction::{quoted, redact, remove_quote};
+use super::relations::{REPLACES_STATE, is_redaction};
+use super::report::Verdict;
+use super::table::Row;
+use crate::Json;
+use crate::matrix::{EventId, Message, RoomId};
+
+/// What an event is to the stored one with its id.
+enum Against {
+    /// The same; the stored one stays.
+    Same,
+    /// The same event, of which more can be read now.
+    Clearer,
+    /// Another event.
+    Other,
+}
+
+impl Batch<'_> {
+    /// The first event decides; one bundled with it that is stored with other content changes nothing.
+    pub(super) fn merge_events(&mut self, events: &[RoomEvent]) -> Verdict {
+        let mut stored = false;
+        for (at, event) in events.iter().enumerate() {
+            match self.merge_event(event) {
+                Some(changed) => stored |= changed,
+                None if at == 0 => {
+                    return Verdict::Failed("an event with this id is stored with other content; it stays".to_owned());
+                }
+                None => {}
+            }
+        }
+        if stored { Verdict::Stored } else { Verdict::Unchanged }
+    }
+
+    /// Whether the event brings anything new; none if another one has its id.
+    fn merge_event(&mut self, event: &RoomEvent) -> Option<bool> {
+        let id = event.message.id();
+        let mut message = match self.messages.get(&id) {
+            None => event.message.clone(),
+            Some(stored) => match against(stored, event) {
+                Against::Same => stored.clone(),
+                Against::Clearer => event.message.clone(),
+                Against::Other => return None,
+            },
+        };
+        if let Some(reason) = self.redactions.of(&id) {
+            redact(&mut message, reason);
+        } else if let (Some(reason), false) = (&event.redacted, message.redacted) {
+            redact(&mut message, reason.clone());
+        }
+        if quoted(&message).is_some_and(|quoted| self.is_redacted(&(id.0.clone(), quoted.clone()))) {
+            remove_quote(&mut message);
+        }
+        let touched = self.touched.entry(id.0.clone()).or_default();
+        touched.last_event = touched.last_event.max(Some(message.timestamp));
+        Some(self.set_message(message))
+    }
+
+    /// Stores a message and what follows from it; whether anything changed.
+    fn set_message(&mut self, message: Message) -> bool {
+        self.merge_state(&message);
+        let was_known = self.messages.get(&message.id()).is_some();
+        if !self.messages.put(message.clone()) {
+            return false;
+        }
+        if message.redacted {
+            self.remove_quotes_of(&message.id());
+        }
+        if is_redaction(&message) && (message.redacted || !was_known) {
+            self.redact_target(&message);
+        }
+        true
+    }
+
+    /// Brings a redaction to its target, if that is here; else it waits in its own row.
+    fn redact_target(&mut self, redaction: &Message) {
+        let Some(target) = self.redactions.note(redaction) else { return };
+        let (Some(message), Some(reason)) = (self.messages.get(&target), self.redactions.of(&target)) else {
+            self.remove_quotes_of(&target);
+            return;
+        };
+        if !message.redacted || message.redaction_reason != reason {
+            let mut message = message.clone();
+            redact(&mut message, reason);
+            self.set_message(message);
+        }
+    }
+
+    fn is_redacted(&self, id: &(RoomId, EventId)) -> bool {
+        self.redactions.of(id).is_some() || self.messages.get(id).is_some_and(|message| message.redacted)
+    }
+
+    /// State events that replaced this one may quote its content.
+    fn remove_quotes_of(&mut self, id: &(RoomId, EventId)) {
+        let quotes = |message: &&Message| {
+            message.relates_to_type.as_deref() == Some(REPLACES_STATE)
+                && message.relates_to.as_ref() == Some(&id.1)
+                && message.room_id == id.0
+        };
+        let quoting: Vec<Message> = self.messages.iter().filter(quotes).cloned().collect();
+        for mut message in quoting {
+            remove_quote(&mut message);
+            self.set_message(message);
+        }
+    }
+}
+
+fn against(stored: &Message, event: &RoomEvent) -> Against {
+    let new = &event.message;
+    if stored.sender_key != new.sender_key || stored.timestamp != new.timestamp || stored.state_key != new.state_key {
+        return Against::Other;
+    }
+    if stored.redacted || event.redacted.is_some() {
+        return Against::Same;
+    }
+    match event.clarity.cmp(&Clarity::of(stored)) {
+        std::cmp::Ordering::Greater => Against::Clearer,
+        std::cmp::Ordering::Less => Against::Same,
+        std::cmp::Ordering::Equal => {
+            let same_target = !is_redaction(new) || stored.relates_to == new.relates_to;
+            let same = stored.event_type == new.event_type && same_target && same_json(&stored.content, &new.content);
+            if same { Against::Same } else { Against::Other }
+        }
+    }
+}
+
+/// The same text or, in another spelling, the same value.
+fn same_json(left: &Json, right: &Json) -> bool {
+    let value = |json: &Json| json.parse::<serde_json::Value>().ok();
+    left == right || value(left).is_some_and(|left| value(right).is_some_and(|right| left == right))
+}

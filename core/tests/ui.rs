@@ -1,0 +1,22 @@
+//! What must not compile, and what is then said. `TRYBUILD=overwrite cargo test --test ui` records it anew.
+
+use std::process::Command;
+
+/// The compiler whose own words are recorded in `tests/ui/compiler`.
+const RECORDED_WITH: &str = "rustc 1.95.";
+
+#[test]
+fn misuse_does_not_compile() {
+    let tests = trybuild::TestCases::new();
+    tests.compile_fail("tests/ui/derive/*.rs");
+    // Another compiler words type errors in another way; the library's own message is in them all the same.
+    if compiler_version().starts_with(RECORDED_WITH) {
+        tests.compile_fail("tests/ui/compiler/*.rs");
+    }
+}
+
+fn compiler_version() -> String {
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let output = Command::new(rustc).arg("--version").output().expect("the compiler that built this test runs");
+    String::from_utf8(output.stdout).expect("its version is text")
+}

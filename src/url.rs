@@ -1,0 +1,142 @@
+//! From a URL to an open store.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use crate::store::Store;
+use crate::{Error, ErrorKind, Result};
+
+/// Where a store is and which backend keeps it.
+///
+/// Every form parses whatever the features are, so that a program can say which one is missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StoreUrl {
+    /// `redb:PATH`: a file of the embedded engine redb.
+    Redb(PathBuf),
+    /// `memory:`: an empty store that ends with the process.
+    Memory,
+}
+
+/// Opens the store that `url` names, and creates it if there is none.
+///
+/// ```
+/// # async fn example() -> strongroom::Result<()> {
+/// # let dir = tempfile::tempdir().expect("a temporary folder");
+/// # let path = dir.path().join("chat.redb");
+/// # let url = format!("redb:{}", path.display());
+/// let store = strongroom::open(&url).await?; // "redb:chat.redb"
+/// # Ok(()) }
+/// ```
+///
+/// # Errors
+///
+/// `InvalidInput` for a URL of another form, `Unsupported` where the backend's feature is off (it is named), and those of the
+/// backend: `NotAStore` for a foreign file, `Busy` for one that is open elsewhere, `Corrupt`, `UnsupportedVersion`, `Io`.
+pub async fn open(url: &str) -> Result<Arc<dyn Store>> {
+    url.parse::<StoreUrl>()?.open().await
+}
+
+impl StoreUrl {
+    /// Opens the store, and creates it if there is none.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`open`].
+    pub async fn open(&self) -> Result<Arc<dyn Store>> {
+        match self {
+            #[cfg(feature = "redb")]
+            StoreUrl::Redb(path) => Ok(Arc::new(strongroom_redb::Redb::open(path)?)),
+            #[cfg(not(feature = "redb"))]
+            StoreUrl::Redb(_) => Err(without("redb")),
+            #[cfg(feature = "memory")]
+            StoreUrl::Memory => Ok(Arc::new(strongroom_memory::Memory::new())),
+            #[cfg(not(feature = "memory"))]
+            StoreUrl::Memory => Err(without("memory")),
+        }
+    }
+
+    /// Whether there is something to open: a file of that name. Never true of `memory:`, which begins empty.
+    pub fn exists(&self) -> bool {
+        match self {
+            StoreUrl::Redb(path) => path.exists(),
+            StoreUrl::Memory => false,
+        }
+    }
+}
+
+impl FromStr for StoreUrl {
+    type Err = Error;
+
+    fn from_str(url: &str) -> Result<Self> {
+        match url.split_once(':') {
+            Some(("redb", "")) => Err(invalid("redb: needs a path, like redb:chat.redb".to_owned())),
+            Some(("redb", path)) => Ok(StoreUrl::Redb(path.into())),
+            Some(("memory", "")) => Ok(StoreUrl::Memory),
+            Some(("memory", _)) => Err(invalid("memory: takes nothing behind the colon".to_owned())),
+            Some((scheme, _)) => Err(invalid(format!("no backend is called '{scheme}': use redb:PATH or memory:"))),
+            None => Err(invalid(format!("'{url}' names no backend: use redb:PATH or memory:"))),
+        }
+    }
+}
+
+impl fmt::Display for StoreUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StoreUrl::Redb(path) => write!(f, "redb:{}", path.display()),
+            StoreUrl::Memory => f.write_str("memory:"),
+        }
+    }
+}
+
+fn invalid(message: String) -> Error {
+    Error::new(ErrorKind::InvalidInput, message)
+}
+
+#[cfg(not(all(feature = "redb", feature = "memory")))]
+fn without(feature: &str) -> Error {
+    let message = format!("this program was built without the feature '{feature}' of strongroom; build it with that");
+    Error::new(ErrorKind::Unsupported, message).during("open")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_name_backends() {
+        assert_eq!("redb:a b/c:d.redb".parse::<StoreUrl>().unwrap(), StoreUrl::Redb("a b/c:d.redb".into()));
+        assert_eq!("memory:".parse::<StoreUrl>().unwrap(), StoreUrl::Memory);
+        for url in ["redb:chat.redb", "memory:"] {
+            assert_eq!(url.parse::<StoreUrl>().unwrap().to_string(), url);
+        }
+    }
+
+    #[test]
+    fn other_urls_are_refused_with_the_known_ones_named() {
+        for url in ["", "chat.redb", "mongodb://localhost", "redb:", "memory:x", ":"] {
+            let error = url.parse::<StoreUrl>().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidInput, "{url}");
+        }
+        let error = "sled:x".parse::<StoreUrl>().unwrap_err().to_string();
+        assert!(error.contains("sled") && error.contains("redb:PATH") && error.contains("memory:"), "{error}");
+    }
+    #[tokio::test]
+    async fn each_backend_opens_or_names_its_feature() {
+        let folder = tempfile::tempdir().unwrap();
+        let redb = StoreUrl::Redb(folder.path().join("x.redb"));
+        for (url, name, is_on) in
+            [(redb, "redb", cfg!(feature = "redb")), (StoreUrl::Memory, "memory", cfg!(feature = "memory"))]
+        {
+            match url.open().await {
+                Ok(store) => assert!(is_on && store.info().name == name),
+                Err(error) => {
+                    assert!(!is_on && error.kind() == ErrorKind::Unsupported, "{error}");
+                    assert!(error.to_string().contains(&format!("feature '{name}'")), "{error}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! The house rules, checked by a test and not by memory.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+/// Lines in one source file, at most.
+const LINES_MAX: usize = 600;
+
+/// Crates that core must not depend on: every cipher and engine, here by the beginnings of their names.
+const FOREIGN_TO_CORE: [&str; 19] = [
+    "aead",
+    "aes",
+    "argon2",
+    "blake",
+    "chacha20",
+    "hkdf",
+    "hmac",
+    "openssl",
+    "poly1305",
+    "ring",
+    "rustls",
+    "sha1",
+    "sha2",
+    "imbl",
+    "object_store",
+    "redb",
+    "rusqlite",
+    "sqlx",
+    "strongroom-",
+];
+
+/// What `strongroom-` does not forbid: core itself and its derives.
+const CORE: [&str; 2] = ["strongroom-core", "strongroom-derive"];
+
+#[test]
+fn every_crate_states_what_it_must() {
+    let mut wrong = Vec::new();
+    for package in packages() {
+        let name = package.name();
+        let mut must = |holds: bool, what: &str| {
+            if !holds {
+                wrong.push(format!("{name}: {what}"));
+            }
+        };
+        must(package.0["license"] == "MIT OR Apache-2.0", "the licence is MIT OR Apache-2.0");
+        must(package.0["description"].as_str().is_some_and(|text| !text.is_empty()), "has no description");
+        must(package.0["rust_version"].is_string(), "has no rust-version");
+        must(package.0["repository"].is_string(), "has no repository");
+        must(package.manifest().contains("[lints]\nworkspace = true"), "does not inherit the workspace's lints");
+        let docs = &package.0["metadata"]["docs"]["rs"];
+        must(!package.is_library() || docs["all-features"] == true, "docs.rs does not build all its features");
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn backends_know_core_alone_and_have_a_feature_each() {
+    let packages = packages();
+    let facade = packages.iter().find(|package| package.name() == "strongroom").expect("the facade is a member");
+    let backends: Vec<_> = packages.iter().filter(|package| package.path().starts_with("backends")).collect();
+    assert!(!backends.is_empty());
+    for backend in backends {
+        let known: BTreeSet<_> = backend.workspace_dependencies().collect();
+        assert_eq!(known, BTreeSet::from(["strongroom-core"]), "what {} depends on", backend.name());
+        let path = backend.path();
+        let feature = path.file_name().and_then(|name| name.to_str()).expect("a folder's name is text");
+        let dependency = format!("dep:{}", backend.name());
+        assert_eq!(facade.0["features"][feature], serde_json::json!([dependency]), "the feature {feature}");
+    }
+}
+
+#[test]
+fn core_knows_no_backend_and_no_cipher() {
+    let arguments =
+        ["tree", "--package", "strongroom-core", "--edges", "normal,build", "--prefix", "none", "--offline"];
+    let tree = cargo(&arguments);
+    let names: BTreeSet<_> = tree.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    assert!(CORE.iter().all(|name| names.contains(name)), "the tree is not core's: {names:?}");
+    let foreign = |name: &&&str| !CORE.contains(name) && FOREIGN_TO_CORE.iter().any(|front| name.starts_with(front));
+    let found: Vec<_> = names.iter().filter(foreign).collect();
+    assert!(found.is_empty(), "{found:?}");
+}
+
+#[test]
+fn files_are_short_safe_and_finished() {
+    // Put together here, so that this file does not hold what it looks for.
+    let unfinished = [["TO", "DO"].concat(), ["FIX", "ME"].concat(), ["X", "XX"].concat()];
+    let unguarded = [["un", "safe "].concat(), ["un", "safe{"].concat()];
+    let mut wrong = Vec::new();
+    for path in sources() {
+        let text = fs::read_to_string(&path).expect("sources are readable text");
+        let lines = text.lines().count();
+        if lines > LINES_MAX {
+            wrong.push(format!("{}: {lines} lines, the most is {LINES_MAX}", path.display()));
+        }
+        for (number, line) in (1..).zip(text.lines()) {
+            let code = line.split("//").next().unwrap_or_default();
+            if unguarded.iter().any(|word| code.contains(word)) {
+                wrong.push(format!("{}:{number}: code that the compiler does not guard", path.display()));
+            }
+            if unfinished.iter().any(|mark| line.contains(mark)) {
+                wrong.push(format!("{}:{number}: a mark of unfinished work; open an issue", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert!(read(Path::new("Cargo.toml")).contains("unsafe_code = \"forbid\""));
+}
+
+/// A member of the workspace, as `cargo metadata` shows it.
+struct Package(Value);
+
+impl Package {
+    fn name(&self) -> &str {
+        self.0["name"].as_str().expect("a package has a name")
+    }
+
+    /// Its folder, in the repository.
+    fn path(&self) -> PathBuf {
+        let manifest = Path::new(self.0["manifest_path"].as_str().expect("a package has a manifest"));
+        let folder = manifest.parent().expect("a manifest lies in a folder");
+        folder.strip_prefix(root()).expect("a member lies in the repository").to_owned()
+    }
+
+    fn manifest(&self) -> String {
+        read(&self.path().join("Cargo.toml"))
+    }
+
+    fn is_library(&self) -> bool {
+        let targets = self.0["targets"].as_array().into_iter().flatten();
+        let mut kinds = targets.flat_map(|target| target["kind"].as_array().into_iter().flatten());
+        kinds.any(|kind| kind == "lib" || kind == "proc-macro")
+    }
+
+    /// The members that it depends on, except for its tests.
+    fn workspace_dependencies(&self) -> impl Iterator<Item = &str> {
+        let dependencies = self.0["dependencies"].as_array().into_iter().flatten();
+        let built = dependencies.filter(|dependency| dependency["kind"] != "dev" && dependency["path"].is_string());
+        built.filter_map(|dependency| dependency["name"].as_str())
+    }
+}
+
+fn packages() -> Vec<Package> {
+    let metadata = cargo(&["metadata", "--no-deps", "--format-version", "1", "--offline"]);
+    let metadata: Value = serde_json::from_str(&metadata).expect("cargo metadata is JSON");
+    metadata["packages"].as_array().expect("it lists packages").iter().cloned().map(Package).collect()
+}
+
+fn cargo(arguments: &[&str]) -> String {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo).args(arguments).current_dir(root()).output().expect("cargo runs");
+    assert!(output.status.success(), "cargo {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("its output is text")
+}
+
+/// Every Rust file of the repository.
+fn sources() -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![root().to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("folders of the repository are readable") {
+            let path = entry.expect("folders of the repository are readable").path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if path.is_dir() && name != "target" && !name.starts_with('.') {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    assert!(found.len() > 20, "the sources are not where they should be");
+    found
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(root().join(path)).expect("files of the repository are readable")
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
