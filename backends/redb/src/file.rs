@@ -82,7 +82,7 @@ fn builder(cache_bytes: usize, header: Header) -> Builder {
 }
 
 /// The newest revision of an open store, once it is clear that it is one.
-fn revision(database: &Database) -> Result<Revision> {
+pub(crate) fn revision(database: &Database) -> Result<Revision> {
     let damaged = || Error::new(ErrorKind::Corrupt, "it is damaged: restore it from a copy");
     let view = database.begin_read().map_err(from_engine)?;
     let meta = match view.open_table(META) {

@@ -16,6 +16,8 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod error;
+#[cfg(test)]
+mod faults;
 mod file;
 mod header;
 mod overlay;

@@ -74,7 +74,7 @@ impl Redb {
         RedbOptions::default().open(path)
     }
 
-    fn start(path: &Path, open: Opener, options: RedbOptions) -> Result<Self> {
+    pub(crate) fn start(path: &Path, open: Opener, options: RedbOptions) -> Result<Self> {
         let opened = open()?;
         let readers = Readers::new();
         let first = guarded(|| view(&opened.database, opened.revision, &readers))?;

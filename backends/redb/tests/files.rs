@@ -110,7 +110,8 @@ fn other_database(folder: &TempDir, table: &str, numbers: &[(&str, u64)]) -> Pat
 fn databases_of_other_programs_and_times_are_refused_untouched() {
     let folder = tempfile::tempdir().unwrap();
     let meta = "strongroom.meta";
-    let cases: [(&str, &[(&str, u64)], ErrorKind); 5] = [
+    type Case = (&'static str, &'static [(&'static str, u64)], ErrorKind);
+    let cases: [Case; 5] = [
         ("theirs", &[("format", 1), ("revision", 0)], ErrorKind::NotAStore),
         (meta, &[("format", 2), ("revision", 0)], ErrorKind::UnsupportedVersion),
         (meta, &[("format", 0), ("revision", 0)], ErrorKind::Corrupt),

@@ -27,7 +27,8 @@ pub(crate) async fn run(db: &Database, arguments: &Export, output: &mut Output) 
 fn write_sorted(tied: &mut Vec<Message>, output: &mut Output) -> Result<()> {
     tied.sort_by(|a, b| a.message_id.cmp(&b.message_id));
     for message in tied.drain(..) {
-        output.json(&export_event(&message)?)?;
+        output.raw_json(export_event(&message)?.as_str())?;
+        output.line("")?;
     }
     Ok(())
 }

@@ -87,13 +87,14 @@ impl Importing {
         let mut interrupt = pin!(tokio::signal::ctrl_c());
         let mut next = first;
         while let Some(batch) = next {
-            if let Err(error) = self.batch(batch).await {
-                return End::Store(error);
-            }
+            let imported = self.batch(batch).await;
             let report = self.importer.report();
             progress.at(reader.bytes_read(), report.read);
             if self.strict && !report.failed.is_empty() {
                 return End::Strict;
+            }
+            if let Err(error) = imported {
+                return End::Store(error);
             }
             if report.failed.len() >= FAILURES_MAX {
                 return End::TooManyFailures;

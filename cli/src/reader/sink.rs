@@ -9,7 +9,7 @@ use super::{Batch, EVENT_BYTES_MAX, Item, Message, ReadError};
 /// A batch is handed over when it has this many items ...
 const BATCH_ITEMS_MAX: usize = 1_000;
 /// ... or this many bytes.
-const BATCH_BYTES_MAX: usize = 4 << 20;
+const BATCH_BYTES_MAX: usize = 1 << 20;
 
 /// Where the readers put what they find.
 pub(super) struct Sink {

@@ -1,8 +1,10 @@
 //! The schema `engine` and the [`StorageEngine`] over it: messages, sessions, proofs, keys and metadata.
 
 mod records;
+mod storage;
 
 pub use records::{Message, MessageStatus, Metadata, SecretBytes, Session, StoredKey, ZkProof};
+pub use storage::{Before, Paging, StorageEngine};
 
 use crate::Schema;
 

@@ -38,7 +38,7 @@ pub mod relation {
 /// The schema `matrix`, version 4.
 ///
 /// ```
-/// assert_eq!(strongroom_core::matrix::schema().collections().len(), 15);
+/// assert_eq!(strongroom_core::matrix::schema().collections().count(), 15);
 /// ```
 pub fn schema() -> Schema {
     Schema::builder("matrix", 4)

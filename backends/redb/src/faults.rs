@@ -1,0 +1,202 @@
+//! Tests: the disk fails in the middle of a commit, at each access in turn.
+
+use std::fs::OpenOptions;
+use std::io::{Error, ErrorKind};
+use std::ops::Bound;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use redb::backends::FileBackend;
+use redb::{BackendError, Database, StorageBackend};
+use strongroom_core::ErrorKind as Kind;
+use strongroom_core::store::{Batch, KeyRange, Outcome, Read, Revision, Store, StoredKey, Write};
+
+use crate::error::from_engine;
+use crate::file::{Opened, open, revision};
+use crate::{Redb, RedbOptions};
+
+type Result<T, E = Error> = std::result::Result<T, E>;
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Fault {
+    /// Every access that changes the file fails from one on.
+    Broken,
+    /// One access fails.
+    Once,
+    /// The file cannot grow.
+    NoSpace,
+    /// One access panics.
+    Panic,
+}
+
+/// A disk that fails when so many accesses have gone well.
+#[derive(Debug)]
+struct Disk {
+    fault: Fault,
+    accesses_left: AtomicI64,
+}
+
+impl Disk {
+    fn access(&self, grows: bool) -> Result<()> {
+        if self.fault == Fault::NoSpace && !grows {
+            return Ok(());
+        }
+        let left = self.accesses_left.fetch_sub(1, Ordering::SeqCst);
+        match self.fault {
+            Fault::Broken | Fault::NoSpace if left <= 0 => Err(Error::from(ErrorKind::StorageFull)),
+            Fault::Once if left == 0 => Err(Error::other("once")),
+            Fault::Panic if left == 0 => panic!("a fault that a test makes"),
+            _ => Ok(()),
+        }
+    }
+
+    fn heal(&self) {
+        self.accesses_left.store(i64::MAX, Ordering::SeqCst);
+    }
+}
+
+#[derive(Debug)]
+struct Faulty(FileBackend, Arc<Disk>);
+
+impl StorageBackend for Faulty {
+    fn len(&self) -> Result<u64> {
+        self.0.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> Result<()> {
+        self.0.read(offset, out)
+    }
+
+    fn set_len(&self, len: u64) -> Result<()> {
+        self.1.access(len > self.0.len()?)?;
+        self.0.set_len(len)
+    }
+
+    fn sync_data(&self) -> Result<()> {
+        self.1.access(false)?;
+        self.0.sync_data()
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> Result<()> {
+        self.1.access(false)?;
+        self.0.write(offset, data)
+    }
+
+    fn close(&self) -> Result<()> {
+        self.0.close()
+    }
+
+    fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
+        self.0.try_lock_range(start, end)
+    }
+
+    fn unlock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
+        self.0.unlock_range(start, end)
+    }
+}
+
+fn store_on(disk: &Arc<Disk>, path: &Path, quick_repair: bool) -> Redb {
+    drop(open(path, 1 << 20).unwrap());
+    let (disk, file) = (disk.clone(), path.to_owned());
+    let open = move || {
+        let file = OpenOptions::new().read(true).write(true).open(&file).unwrap();
+        let backend = Faulty(FileBackend::new(file).map_err(from_engine)?, disk.clone());
+        let database = Database::builder().create_with_backend(backend).map_err(from_engine)?;
+        Ok(Opened { revision: revision(&database)?, database })
+    };
+    Redb::start(path, Box::new(open), RedbOptions { quick_repair, ..RedbOptions::default() }).unwrap()
+}
+
+fn rows(front: &str, count: usize, bytes: usize) -> Vec<Batch> {
+    let writes = (0..count).map(|row| {
+        (StoredKey::from(format!("{front}{row:04}").into_bytes()), Write::Put(vec![row as u8; bytes].into()))
+    });
+    vec![Batch { writes: writes.collect(), ..Batch::default() }]
+}
+
+async fn rows_with(store: &Redb, front: &str) -> u64 {
+    store.summarize(&KeyRange::prefix(front.as_bytes())).await.unwrap().rows
+}
+
+/// Commits once with a fault after `accesses`; gives whether the fault was met.
+async fn commit_through(fault: Fault, accesses: i64, quick_repair: bool) -> bool {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.redb");
+    let disk = Arc::new(Disk { fault, accesses_left: i64::MAX.into() });
+    let store = store_on(&disk, &path, quick_repair);
+    store.commit(rows("a", 100, 100)).await.unwrap();
+    let snapshot = store.snapshot().await.unwrap();
+
+    disk.accesses_left.store(accesses, Ordering::SeqCst);
+    // Large enough that the file must grow.
+    let result = store.commit(rows("b", 200, 10_000)).await;
+    disk.heal();
+    let expected = match &result {
+        Ok(outcomes) => {
+            assert!(matches!(outcomes[0], Outcome::Committed(Revision(2))));
+            Some(Revision(2))
+        }
+        Err(error) if error.kind() == Kind::CommitUnknown => None,
+        Err(error) => {
+            // A panic of the engine is taken for damage.
+            let kind = if fault == Fault::Panic { Kind::Corrupt } else { Kind::Io };
+            assert_eq!(error.kind(), kind, "{fault:?} {accesses}: {error}");
+            Some(Revision(1))
+        }
+    };
+    if fault == Fault::NoSpace {
+        assert!(expected.is_some(), "a full disk leaves no doubt");
+    }
+    // The next commit works, on what is surely there.
+    let outcomes = store.commit(rows("c", 100, 100)).await.unwrap();
+    let Outcome::Committed(next) = outcomes[0] else { panic!("{outcomes:?}") };
+    if let Some(expected) = expected {
+        assert_eq!(next, expected.next(), "{fault:?} {accesses}");
+    }
+    let b = if next == Revision(3) { 200 } else { 0 };
+    assert_eq!(
+        (rows_with(&store, "a").await, rows_with(&store, "b").await, rows_with(&store, "c").await),
+        (100, b, 100)
+    );
+    if let (Err(_), Err(error)) = (&result, snapshot.get(&[]).await) {
+        assert_eq!(error.kind(), Kind::SnapshotExpired);
+    }
+    store.close().await.unwrap();
+    let reopened = Redb::open(&path).unwrap();
+    assert_eq!(reopened.summarize(&KeyRange::ALL).await.unwrap().rows, 200 + b);
+    result.is_err()
+}
+
+fn commit_through_every(fault: Fault, quick_repair: bool) {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let mut met = 0;
+    // Close together at first, then further apart: a commit of this size makes some hundreds of accesses.
+    let mut accesses = 0;
+    while runtime.block_on(commit_through(fault, accesses, quick_repair)) {
+        met += 1;
+        accesses += 1 + accesses / 3;
+    }
+    assert!(met > 0, "the fault was never met");
+}
+
+#[test]
+fn a_disk_that_breaks() {
+    commit_through_every(Fault::Broken, true);
+}
+
+#[test]
+fn a_disk_that_fails_once() {
+    commit_through_every(Fault::Once, true);
+    commit_through_every(Fault::Once, false);
+}
+
+#[test]
+fn a_disk_without_space() {
+    commit_through_every(Fault::NoSpace, true);
+}
+
+#[test]
+fn an_engine_that_panics() {
+    commit_through_every(Fault::Panic, true);
+}
