@@ -43,6 +43,8 @@ macro_rules! text_enum {
             }
         }
 
+        // As in the derive: kept out of the compiler's advice.
+        #[diagnostic::do_not_recommend]
         impl $crate::key::Component for $name {
             type Borrowed = Self;
             const KIND: $crate::key::Kind = $crate::key::Kind::String;

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use redb::backends::FileBackend;
 use redb::{BackendError, Database, StorageBackend};
 use strongroom_core::ErrorKind as Kind;
-use strongroom_core::store::{Batch, KeyRange, Outcome, Read, Revision, Store, StoredKey, Write};
+use strongroom_core::store::{Batch, Guard, KeyRange, Outcome, Read, Revision, Store, StoredKey, Write};
 
 use crate::error::from_engine;
 use crate::file::{Opened, open, revision};
@@ -49,10 +49,6 @@ impl Disk {
             Fault::Panic if left == 0 => panic!("a fault that a test makes"),
             _ => Ok(()),
         }
-    }
-
-    fn heal(&self) {
-        self.accesses_left.store(i64::MAX, Ordering::SeqCst);
     }
 }
 
@@ -97,15 +93,16 @@ impl StorageBackend for Faulty {
 }
 
 fn store_on(disk: &Arc<Disk>, path: &Path, quick_repair: bool) -> Redb {
-    drop(open(path, 1 << 20).unwrap());
+    drop(open(path, 1 << 20, false).unwrap());
     let (disk, file) = (disk.clone(), path.to_owned());
-    let open = move || {
+    let reopen = move || {
         let file = OpenOptions::new().read(true).write(true).open(&file).unwrap();
         let backend = Faulty(FileBackend::new(file).map_err(from_engine)?, disk.clone());
         let database = Database::builder().create_with_backend(backend).map_err(from_engine)?;
         Ok(Opened { revision: revision(&database)?, database })
     };
-    Redb::start(path, Box::new(open), RedbOptions { quick_repair, ..RedbOptions::default() }).unwrap()
+    Redb::start(path, reopen().unwrap(), Box::new(reopen), RedbOptions { quick_repair, ..RedbOptions::default() })
+        .unwrap()
 }
 
 fn rows(front: &str, count: usize, bytes: usize) -> Vec<Batch> {
@@ -119,8 +116,8 @@ async fn rows_with(store: &Redb, front: &str) -> u64 {
     store.summarize(&KeyRange::prefix(front.as_bytes())).await.unwrap().rows
 }
 
-/// Commits once with a fault after `accesses`; gives whether the fault was met.
-async fn commit_through(fault: Fault, accesses: i64, quick_repair: bool) -> bool {
+/// Commits once with a fault after so many accesses; gives whether it failed, and how many accesses there were.
+async fn commit_through(fault: Fault, accesses: i64, quick_repair: bool) -> (bool, i64) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store.redb");
     let disk = Arc::new(Disk { fault, accesses_left: i64::MAX.into() });
@@ -131,7 +128,7 @@ async fn commit_through(fault: Fault, accesses: i64, quick_repair: bool) -> bool
     disk.accesses_left.store(accesses, Ordering::SeqCst);
     // Large enough that the file must grow.
     let result = store.commit(rows("b", 200, 10_000)).await;
-    disk.heal();
+    let used = accesses - disk.accesses_left.swap(i64::MAX, Ordering::SeqCst);
     let expected = match &result {
         Ok(outcomes) => {
             assert!(matches!(outcomes[0], Outcome::Committed(Revision(2))));
@@ -149,8 +146,13 @@ async fn commit_through(fault: Fault, accesses: i64, quick_repair: bool) -> bool
         assert!(expected.is_some(), "a full disk leaves no doubt");
     }
     // The next commit works, on what is surely there.
-    let outcomes = store.commit(rows("c", 100, 100)).await.unwrap();
+    let nothing_came = Guard::Range { range: KeyRange::prefix(b"b"), as_of: Revision(1), rows: 0 };
+    let mut batches = rows("c", 100, 100);
+    batches.push(Batch { guards: vec![nothing_came], ..Batch::default() });
+    let outcomes = store.commit(batches).await.unwrap();
     let Outcome::Committed(next) = outcomes[0] else { panic!("{outcomes:?}") };
+    let held = matches!(outcomes[1], Outcome::Committed(_));
+    assert_eq!(held, next == Revision(2), "{fault:?} {accesses}: a guard knows whether the commit happened");
     if let Some(expected) = expected {
         assert_eq!(next, expected.next(), "{fault:?} {accesses}");
     }
@@ -165,19 +167,20 @@ async fn commit_through(fault: Fault, accesses: i64, quick_repair: bool) -> bool
     store.close().await.unwrap();
     let reopened = Redb::open(&path).unwrap();
     assert_eq!(reopened.summarize(&KeyRange::ALL).await.unwrap().rows, 200 + b);
-    result.is_err()
+    (result.is_err(), used)
 }
 
 fn commit_through_every(fault: Fault, quick_repair: bool) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let mut met = 0;
-    // Close together at first, then further apart: a commit of this size makes some hundreds of accesses.
+    let through = |accesses| runtime.block_on(commit_through(fault, accesses, quick_repair));
+    let (failed, total) = through(1 << 40);
+    assert!(!failed && total > 0, "{total} accesses can fail");
+    // All of the last, where it is decided whether the commit has happened, and some of those before.
     let mut accesses = 0;
-    while runtime.block_on(commit_through(fault, accesses, quick_repair)) {
-        met += 1;
-        accesses += 1 + accesses / 3;
+    while accesses < total {
+        assert!(through(accesses).0, "{fault:?} {accesses}: the fault was not met");
+        accesses += if accesses + 8 < total { (accesses / 2 + 1).min(total - 8 - accesses) } else { 1 };
     }
-    assert!(met > 0, "the fault was never met");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Creating a store's file, and finding out what an existing one is before anything is written to it.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -35,29 +35,41 @@ pub(crate) struct Opened {
 /// Opens the store at `path`, or makes one if there is nothing or an empty file.
 ///
 /// A file that is not a store, or is damaged or newer, is left as it is, byte for byte.
-pub(crate) fn open(path: &Path, cache_bytes: usize) -> Result<Opened> {
-    guarded(|| open_or_create(path, cache_bytes))
+pub(crate) fn open(path: &Path, cache_bytes: usize, check: bool) -> Result<Opened> {
+    at(path, || {
+        let not_a_store = |what| Err(Error::new(ErrorKind::NotAStore, what));
+        match fs::metadata(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => create(path)?,
+            Err(error) => return Err(access(&error)),
+            Ok(found) if found.is_dir() => return not_a_store("it is a folder: name a file"),
+            Ok(found) if !found.is_file() => return not_a_store("it is not a regular file"),
+            Ok(found) if found.len() == 0 => replace_empty(path)?,
+            Ok(_) => {}
+        }
+        open_existing(path, cache_bytes, check)
+    })
+}
+
+/// Opens the store at `path` once more; never makes one.
+pub(crate) fn reopen(path: &Path, cache_bytes: usize) -> Result<Opened> {
+    at(path, || open_existing(path, cache_bytes, false))
+}
+
+/// Names the file in errors.
+fn at<T>(path: &Path, open: impl FnOnce() -> Result<T>) -> Result<T> {
+    guarded(open)
         .map_err(|error| Error::new(error.kind(), format!("{} cannot be opened", path.display())).with_source(error))
 }
 
-fn open_or_create(path: &Path, cache_bytes: usize) -> Result<Opened> {
-    let not_a_store = |what| Err(Error::new(ErrorKind::NotAStore, what));
-    match fs::metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => create(path)?,
-        Err(error) => return Err(access(&error)),
-        Ok(found) if found.is_dir() => return not_a_store("it is a folder: name a file"),
-        Ok(found) if !found.is_file() => return not_a_store("it is not a regular file"),
-        Ok(found) if found.len() == 0 => replace_empty(path)?,
-        Ok(_) => {}
-    }
-    let header = examine(path)?;
-    let database = builder(cache_bytes, header).open(path).map_err(from_engine)?;
+fn open_existing(path: &Path, cache_bytes: usize, check: bool) -> Result<Opened> {
+    let header = examine(path, check)?;
+    let database = builder(cache_bytes, header.doubtful).open(path).map_err(from_engine)?;
     let revision = revision(&database)?;
     Ok(Opened { database, revision })
 }
 
 /// Finds out whether the file is a whole store that this program can read, without writing to it.
-fn examine(path: &Path) -> Result<Header> {
+fn examine(path: &Path, check: bool) -> Result<Header> {
     let mut file = OpenOptions::new().read(true).write(true).open(path).map_err(|error| access(&error))?;
     let header = match Header::read(&mut file).map_err(|error| from_io(&error, "the file cannot be read"))? {
         Look::Header(header) => header,
@@ -70,14 +82,15 @@ fn examine(path: &Path) -> Result<Header> {
     };
     let file = FileBackend::new(file).map_err(from_engine)?;
     let overlay = Overlay::new(file).map_err(|error| from_io(&error, "the file cannot be examined"))?;
-    let database = builder(LOOK_CACHE_BYTES, header).create_with_backend(overlay).map_err(from_engine)?;
+    let database =
+        builder(LOOK_CACHE_BYTES, check || header.doubtful).create_with_backend(overlay).map_err(from_engine)?;
     revision(&database)?;
     Ok(header)
 }
 
-fn builder(cache_bytes: usize, header: Header) -> Builder {
+fn builder(cache_bytes: usize, check: bool) -> Builder {
     let mut builder = Database::builder();
-    builder.set_cache_size(cache_bytes).set_check_integrity_on_open(header.doubtful);
+    builder.set_cache_size(cache_bytes).set_check_integrity_on_open(check);
     builder
 }
 
@@ -123,7 +136,13 @@ fn create(path: &Path) -> Result<()> {
 fn replace_empty(path: &Path) -> Result<()> {
     let reserved = OpenOptions::new().read(true).write(true).open(path).map_err(|error| access(&error))?;
     // Whoever holds the lock on the empty file that `path` still names is the only one to replace it.
-    reserved.try_lock().map_err(|_| Error::new(ErrorKind::Busy, "somebody else is creating it: try again"))?;
+    match reserved.try_lock() {
+        Err(TryLockError::WouldBlock) => {
+            return Err(Error::new(ErrorKind::Busy, "somebody else is creating it: try again"));
+        }
+        Err(TryLockError::Error(error)) => return Err(access(&error)),
+        Ok(()) => {}
+    }
     if fs::metadata(path).map_err(|error| access(&error))?.len() > 0 {
         return Ok(());
     }

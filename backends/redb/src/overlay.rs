@@ -149,3 +149,77 @@ impl<B> fmt::Debug for Overlay<B> {
         f.write_str("Overlay")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use redb::backends::InMemoryBackend;
+
+    use super::*;
+
+    /// A file that a test can look at while an overlay has it.
+    #[derive(Clone, Debug)]
+    struct Shared(Arc<InMemoryBackend>);
+
+    impl StorageBackend for Shared {
+        fn len(&self) -> Result<u64> {
+            self.0.len()
+        }
+
+        fn read(&self, offset: u64, out: &mut [u8]) -> Result<()> {
+            self.0.read(offset, out)
+        }
+
+        fn set_len(&self, len: u64) -> Result<()> {
+            self.0.set_len(len)
+        }
+
+        fn sync_data(&self) -> Result<()> {
+            self.0.sync_data()
+        }
+
+        fn write(&self, offset: u64, data: &[u8]) -> Result<()> {
+            self.0.write(offset, data)
+        }
+    }
+
+    fn content(file: &impl StorageBackend) -> Vec<u8> {
+        let mut bytes = vec![0; file.len().unwrap() as usize];
+        file.read(0, &mut bytes).unwrap();
+        bytes
+    }
+
+    proptest! {
+        #[test]
+        fn it_reads_like_a_file_that_was_written_and_leaves_the_file_alone(
+            first in 0_usize..20_000,
+            steps in vec((0_usize..20_000, 0_usize..9_000, any::<bool>()), 0..12),
+        ) {
+            let file = Shared(Arc::new(InMemoryBackend::new()));
+            file.set_len(first as u64).unwrap();
+            file.write(0, &vec![1; first]).unwrap();
+            let overlay = Overlay::new(file.clone()).unwrap();
+            let mut expected = vec![1; first];
+            for (step, (at, bytes, resize)) in steps.into_iter().enumerate() {
+                if resize {
+                    overlay.set_len(at as u64).unwrap();
+                    expected.resize(at, 0);
+                } else {
+                    let data = vec![step as u8 + 2; bytes];
+                    let written = overlay.write(at as u64, &data);
+                    prop_assert_eq!(written.is_ok(), at + bytes <= expected.len());
+                    if written.is_ok() {
+                        expected[at..at + bytes].copy_from_slice(&data);
+                    }
+                    let mut part = vec![0; bytes];
+                    prop_assert_eq!(overlay.read(at as u64, &mut part).is_ok(), at + bytes <= expected.len());
+                }
+                prop_assert!(content(&overlay) == expected);
+            }
+            prop_assert!(content(&file) == vec![1; first]);
+        }
+    }
+}

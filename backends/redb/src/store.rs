@@ -11,11 +11,11 @@ use strongroom_core::store::{
     Batch, Compaction, Durability, KeyRange, Limits, Outcome, Page, PlainCodec, Read, Revision, Rows, Scan, Sharing,
     Snapshot, Store, StoreInfo, StoredKey, Summary, Usage,
 };
-use strongroom_core::{Clock, Result};
+use strongroom_core::{Clock, Error, Result};
 use tokio::sync::oneshot;
 
 use crate::error::from_io;
-use crate::file;
+use crate::file::{self, Opened};
 use crate::table::{RowsView, guarded};
 use crate::writer::{Job, Opener, Readers, Reply, Settings, Writer, closed, view};
 
@@ -40,6 +40,9 @@ pub struct RedbOptions {
     /// Commits also save what a reopening after a crash needs, so that it takes a moment, not a walk over the whole file.
     /// A lone commit costs about 1.6 times as much, a large group about the same. On unless switched off.
     pub quick_repair: bool,
+    /// Reads every page and compares its checksum when the store is opened: damage by anything else than a crash is found
+    /// then, and not when the page is read. Takes as long as reading the whole file. Off unless switched on.
+    pub check: bool,
     /// What the store accepts.
     pub limits: Limits,
     /// What snapshots age by; it should never go back.
@@ -51,6 +54,7 @@ impl Default for RedbOptions {
         RedbOptions {
             cache_bytes: 64 << 20,
             quick_repair: true,
+            check: false,
             limits: Limits::default(),
             clock: Arc::new(SteadyClock::default()),
         }
@@ -74,8 +78,8 @@ impl Redb {
         RedbOptions::default().open(path)
     }
 
-    pub(crate) fn start(path: &Path, open: Opener, options: RedbOptions) -> Result<Self> {
-        let opened = open()?;
+    /// Over an open file; `reopen` opens it again after a failure.
+    pub(crate) fn start(path: &Path, opened: Opened, reopen: Opener, options: RedbOptions) -> Result<Self> {
         let readers = Readers::new();
         let first = guarded(|| view(&opened.database, opened.revision, &readers))?;
         let info = StoreInfo {
@@ -87,7 +91,7 @@ impl Redb {
         };
         let views = Arc::new(Views::new(info, options.clock, first));
         let settings =
-            Settings { path: path.to_owned(), open, quick_repair: options.quick_repair, limits: options.limits };
+            Settings { path: path.to_owned(), reopen, quick_repair: options.quick_repair, limits: options.limits };
         let writer = Writer::new(opened, readers, settings, views.clone());
         let (jobs, queue) = mpsc::channel();
         let writer = thread::Builder::new().name("strongroom-redb".to_owned()).spawn(move || writer.run(&queue));
@@ -112,13 +116,14 @@ impl RedbOptions {
     ///
     /// As [`Redb::open`].
     pub fn open(self, path: impl AsRef<Path>) -> Result<Redb> {
-        let path = path.as_ref().to_owned();
-        let cache_bytes = self.cache_bytes;
-        let opener = {
-            let path = path.clone();
-            Box::new(move || file::open(&path, cache_bytes))
+        let open = || {
+            // Absolute, since the process may move before the file is opened again.
+            let path = std::path::absolute(path).map_err(|error| from_io(&error, "no such path is possible"))?;
+            let opened = file::open(&path, self.cache_bytes, self.check)?;
+            let (again, cache_bytes) = (path.clone(), self.cache_bytes);
+            Redb::start(&path, opened, Box::new(move || file::reopen(&again, cache_bytes)), self)
         };
-        Redb::start(&path, opener, self).map_err(|error| error.on(NAME).during("open"))
+        open().map_err(|error: Error| error.on(NAME).during("open"))
     }
 }
 

@@ -28,7 +28,7 @@ pub(crate) enum Job {
 
 pub(crate) type Reply<T> = oneshot::Sender<Result<T>>;
 
-/// Opens the file, at first and again after a failure.
+/// Opens the file again after a failure.
 pub(crate) type Opener = Box<dyn Fn() -> Result<Opened> + Send>;
 
 /// Owns the database; everything that changes it goes through here, one after another.
@@ -44,7 +44,7 @@ pub(crate) struct Writer {
 
 pub(crate) struct Settings {
     pub(crate) path: PathBuf,
-    pub(crate) open: Opener,
+    pub(crate) reopen: Opener,
     pub(crate) quick_repair: bool,
     pub(crate) limits: Limits,
 }
@@ -66,9 +66,15 @@ impl Writer {
         while let Ok(job) = jobs.recv() {
             // Whoever asked may have gone; what they asked for is done all the same.
             match job {
-                Job::Commit(batches, reply) => drop(reply.send(self.attempt(|writer| writer.commit(&batches)))),
-                Job::DropRange(range, reply) => drop(reply.send(self.attempt(|writer| writer.drop_range(&range)))),
-                Job::Compact(reply) => drop(reply.send(self.attempt(Writer::compact))),
+                Job::Commit(batches, reply) => {
+                    let outcomes = self.attempt(|writer| writer.commit(&batches));
+                    drop(reply.send(outcomes.map_err(Failure::in_commit)));
+                }
+                Job::DropRange(range, reply) => {
+                    let dropped = self.attempt(|writer| writer.drop_range(&range));
+                    drop(reply.send(dropped.map_err(Failure::in_commit)));
+                }
+                Job::Compact(reply) => drop(reply.send(self.attempt(Writer::compact).map_err(|failure| failure.error))),
                 Job::Close(reply) => {
                     drop(reply.send(self.close()));
                     return;
@@ -79,37 +85,38 @@ impl Writer {
     }
 
     /// Does one job with an open database. After a failure of the engine the file is opened again, which undoes what was
-    /// half done.
-    fn attempt<T>(&mut self, job: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+    /// half done; if that fails too, reads fail until a later job succeeds in it.
+    fn attempt<T>(&mut self, job: impl FnOnce(&mut Self) -> Result<T>) -> Result<T, Failure> {
         if self.database.is_none() {
-            self.reopen()?;
+            self.reopen().map_err(|error| Failure { error, undone: true })?;
         }
         let before = self.revision;
-        match guarded(|| job(self)) {
-            Err(error) if error.is_busy() => Err(error),
-            Err(error) => {
-                self.views.fail(error.clone());
-                let reopened = self.reopen();
-                self.recent = RecentWrites::new(self.revision);
-                // Only what the file holds now tells whether the engine failed before or after the point of no return.
-                if reopened.is_err() || self.revision != before {
-                    let message = "the engine failed in a commit, which may or may not have happened";
-                    return Err(Error::new(ErrorKind::CommitUnknown, message).with_source(error));
-                }
-                Err(error)
+        guarded(|| job(self)).map_err(|error| {
+            if error.is_busy() {
+                return Failure { error, undone: true };
             }
-            done => done,
-        }
+            self.views.fail(error.clone());
+            // Only what the file holds now tells whether the engine failed before or after the point of no return.
+            let undone = self.reopen().is_ok() && self.revision == before;
+            Failure { error, undone }
+        })
     }
 
     fn reopen(&mut self) -> Result<()> {
+        // The engine may panic once more as it goes; it is rid of the file all the same.
+        let last = self.database.take();
         guarded(|| {
-            drop(self.database.take());
+            drop(last);
             Ok(())
         })
         .ok();
-        let reopened = (self.settings.open)().and_then(|opened| {
+        let reopened = (self.settings.reopen)().and_then(|opened| {
+            if opened.revision < self.revision {
+                return Err(Error::new(ErrorKind::Corrupt, "the file was exchanged while it was open"));
+            }
             self.revision = opened.revision;
+            // A commit of which nobody knew until now may have happened.
+            self.recent = RecentWrites::new(opened.revision);
             self.database = Some(opened.database);
             self.publish()
         });
@@ -194,6 +201,23 @@ impl Writer {
     fn file_bytes(&self) -> Result<u64> {
         let found = std::fs::metadata(&self.settings.path);
         found.map(|found| found.len()).map_err(|error| from_io(&error, "the file cannot be measured"))
+    }
+}
+
+/// A job that the engine could not do.
+struct Failure {
+    error: Error,
+    /// Whether surely nothing of it happened.
+    undone: bool,
+}
+
+impl Failure {
+    fn in_commit(self) -> Error {
+        if self.undone {
+            return self.error;
+        }
+        let message = "the engine failed in a commit, which may or may not have happened";
+        Error::new(ErrorKind::CommitUnknown, message).with_source(self.error)
     }
 }
 

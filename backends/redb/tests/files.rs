@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use redb::{Database, TableDefinition};
 use strongroom_core::store::{Batch, Fetch, KeyRange, Outcome, Read, Revision, Scan, Store, StoredKey, Write};
 use strongroom_core::{ErrorKind, Result};
-use strongroom_redb::Redb;
+use strongroom_redb::{Redb, RedbOptions};
 use tempfile::TempDir;
 
 const ROWS: usize = 1_500;
@@ -161,9 +161,10 @@ fn a_cut_file_is_refused_untouched() {
 #[test]
 fn damage_in_the_header_is_refused_untouched_or_harmless() {
     let folder = tempfile::tempdir().unwrap();
-    for bytes in stores(folder.path()) {
+    for (bytes, step) in stores(folder.path()).into_iter().zip([1, 5]) {
         let mut refused = 0;
-        for at in 0..320 {
+        // Every byte of the closed one, a part of the other.
+        for at in (0..320).step_by(step) {
             let mut damaged = bytes.clone();
             damaged[at] ^= 1 << (at % 8);
             match try_open(folder.path(), &damaged) {
@@ -172,7 +173,7 @@ fn damage_in_the_header_is_refused_untouched_or_harmless() {
                 Err(kind) => panic!("byte {at}: {kind:?}"),
             }
         }
-        assert!(refused > 9, "the magic number at least, but {refused}");
+        assert!(refused > 9 / step, "the magic number at least, but {refused}");
     }
 }
 
@@ -196,6 +197,23 @@ fn damage_anywhere_never_panics() {
             }
         }
     }
+}
+
+#[test]
+fn a_checked_opening_finds_damage_and_leaves_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("damaged.redb");
+    let [closed, _] = stores(folder.path());
+    let check = || RedbOptions { check: true, ..RedbOptions::default() }.open(&path);
+    fs::write(&path, &closed).unwrap();
+    assert_eq!(run(read(&check().unwrap())).unwrap(), ROWS);
+    // One bit, in a value in the middle.
+    let at = closed.windows(100).position(|part| part == [200; 100]).unwrap() + 50;
+    let mut damaged = closed;
+    damaged[at] ^= 1;
+    fs::write(&path, &damaged).unwrap();
+    assert_eq!(check().unwrap_err().kind(), ErrorKind::Corrupt);
+    assert!(fs::read(&path).unwrap() == damaged, "the file was touched");
 }
 
 #[test]

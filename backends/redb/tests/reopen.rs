@@ -206,3 +206,27 @@ fn closing_ends_a_read_that_has_begun() {
         assert_eq!(all(&reopened).await.len(), 9_000);
     });
 }
+
+#[test]
+fn what_nobody_sees_any_more_takes_no_space() {
+    let (_folder, path) = place();
+    run(async {
+        let clock = std::sync::Arc::new(ManualClock::new(Timestamp::from_millis(0)));
+        let limits = Limits { snapshot_age_ms_max: 10, ..Limits::default() };
+        let store = RedbOptions { clock: clock.clone(), limits, ..RedbOptions::default() }.open(&path).unwrap();
+        let overwrite = async || {
+            for _ in 0..40 {
+                commit(&store, rows(300, 1_000)).await;
+            }
+            store.usage().await.unwrap().bytes
+        };
+        let settled = overwrite().await;
+        assert_eq!(overwrite().await, settled, "overwriting the same rows takes no more space");
+        let snapshot = store.snapshot().await.unwrap();
+        let held = overwrite().await;
+        assert!(held > settled * 2, "what a snapshot may still read is kept: {settled}, {held}");
+        clock.set(Timestamp::from_millis(10));
+        assert_eq!(overwrite().await, held, "a snapshot past its age holds nothing, though its handle still exists");
+        drop(snapshot);
+    });
+}

@@ -17,6 +17,8 @@ pub(crate) fn generate(input: &DeriveInput) -> Result<TokenStream> {
     let encode = quote_spanned!(at(ty)=> #encode(#borrow(&__value.0), __out));
     let decode = quote_spanned!(at(ty)=> #decode(__input));
     Ok(quote! {
+        // The compiler would list every new type of a program where a type is no component.
+        #[diagnostic::do_not_recommend]
         #[automatically_derived]
         impl #krate::key::Component for #ident {
             type Borrowed = Self;

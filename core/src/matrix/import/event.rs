@@ -54,18 +54,16 @@ pub(super) enum Clarity {
 
 impl Clarity {
     pub(super) fn of(message: &Message) -> Self {
-        if message.event_type == ENCRYPTED {
-            // Element writes such messages with the encrypted event's type too.
-            let content = Object::parse(message.content.as_str());
-            let bad = content.and_then(|content| content.text("msgtype")).is_some_and(|kind| kind == BAD_ENCRYPTED);
-            return if bad { Clarity::Undecryptable } else { Clarity::Encrypted };
-        }
         // The text is searched before it is parsed: hardly any message has it.
-        let bad = message.content.as_str().contains(BAD_ENCRYPTED)
-            && Object::parse(message.content.as_str())
-                .and_then(|content| content.text("msgtype"))
-                .is_some_and(|kind| kind == BAD_ENCRYPTED);
-        if bad { Clarity::Undecryptable } else { Clarity::Clear }
+        let text = message.content.as_str();
+        let kind = || Object::parse(text).and_then(|content| content.text("msgtype"));
+        if text.contains(BAD_ENCRYPTED) && kind().is_some_and(|kind| kind == BAD_ENCRYPTED) {
+            Clarity::Undecryptable
+        } else if message.event_type == ENCRYPTED {
+            Clarity::Encrypted
+        } else {
+            Clarity::Clear
+        }
     }
 }
 

@@ -144,6 +144,7 @@ impl<V: View> Views<V> {
             let revision = match current {
                 Current::Open(view) => view.revision(),
                 Current::Paused(revision) => *revision,
+                // Whoever waits for a change need not hear of a failure that passes.
                 Current::Failed(_) | Current::Closed => return None,
             };
             (revision > after).then_some(Ok(revision))
@@ -174,21 +175,20 @@ impl<V: View> Views<V> {
         }
         self.wait_for(|current| match current {
             Current::Open(view) => Some(Ok(view.clone())),
-            _ => None,
+            Current::Failed(error) => Some(Err(error.clone())),
+            Current::Paused(_) | Current::Closed => None,
         })
         .await
     }
 
-    /// Waits until `ready` gives something; a closed or failed store ends the wait.
+    /// Waits until `ready` gives something; closing the store ends the wait.
     async fn wait_for<T>(&self, mut ready: impl FnMut(&Current<V>) -> Option<Result<T>>) -> Result<T> {
         let mut changes = self.current.subscribe();
         loop {
             {
                 let current = changes.borrow_and_update();
-                match &*current {
-                    Current::Closed => return Err(closed()),
-                    Current::Failed(error) => return Err(error.clone()),
-                    Current::Open(_) | Current::Paused(_) => {}
+                if matches!(&*current, Current::Closed) {
+                    return Err(closed());
                 }
                 if let Some(result) = ready(&current) {
                     return result;
