@@ -19,3 +19,8 @@ pub use strongroom_memory as memory;
 #[cfg_attr(docsrs, doc(cfg(feature = "redb")))]
 pub use strongroom_redb as redb;
 pub use url::{StoreUrl, open};
+
+/// The README's examples are compiled and run as tests.
+#[cfg(all(doctest, feature = "redb"))]
+#[doc = include_str!("../README.md")]
+pub struct Readme;
