@@ -92,15 +92,18 @@ impl StorageBackend for Faulty {
     }
 }
 
+/// Opens a store on a disk that may fail.
+fn open_on(disk: &Arc<Disk>, path: &Path) -> strongroom_core::Result<Opened> {
+    let file = OpenOptions::new().read(true).write(true).open(path).unwrap();
+    let backend = Faulty(FileBackend::new(file).map_err(from_engine)?, disk.clone());
+    let database = Database::builder().create_with_backend(backend).map_err(from_engine)?;
+    Ok(Opened { revision: revision(&database)?, database })
+}
+
 fn store_on(disk: &Arc<Disk>, path: &Path, quick_repair: bool) -> Redb {
     drop(open(path, 1 << 20, false).unwrap());
     let (disk, file) = (disk.clone(), path.to_owned());
-    let reopen = move || {
-        let file = OpenOptions::new().read(true).write(true).open(&file).unwrap();
-        let backend = Faulty(FileBackend::new(file).map_err(from_engine)?, disk.clone());
-        let database = Database::builder().create_with_backend(backend).map_err(from_engine)?;
-        Ok(Opened { revision: revision(&database)?, database })
-    };
+    let reopen = move || open_on(&disk, &file);
     Redb::start(path, reopen().unwrap(), Box::new(reopen), RedbOptions { quick_repair, ..RedbOptions::default() })
         .unwrap()
 }
@@ -202,4 +205,27 @@ fn a_disk_without_space() {
 #[test]
 fn an_engine_that_panics() {
     commit_through_every(Fault::Panic, true);
+}
+
+#[test]
+fn a_file_that_was_exchanged_is_not_taken_for_the_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let [path, other] = ["store.redb", "other.redb"].map(|name| folder.path().join(name));
+    drop(open(&path, 1 << 20, false).unwrap());
+    drop(open(&other, 1 << 20, false).unwrap());
+    let disk = Arc::new(Disk { fault: Fault::Once, accesses_left: i64::MAX.into() });
+    let opened = open_on(&disk, &path).unwrap();
+    let reopen = Box::new(move || open(&other, 1 << 20, false));
+    let store = Redb::start(&path, opened, reopen, RedbOptions::default()).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        store.commit(rows("a", 1, 1)).await.unwrap();
+        disk.accesses_left.store(0, Ordering::SeqCst);
+        assert_eq!(store.commit(rows("b", 1, 1)).await.unwrap_err().kind(), Kind::CommitUnknown);
+        for _ in 0..2 {
+            assert_eq!(store.get(&[]).await.unwrap_err().kind(), Kind::Corrupt);
+            assert_eq!(store.commit(rows("c", 1, 1)).await.unwrap_err().kind(), Kind::Corrupt);
+        }
+        store.close().await.unwrap();
+    });
 }
