@@ -194,7 +194,7 @@ impl Database {
     /// Captures by reference need an `async move` block over references; captures by value a clone for each run:
     ///
     /// ```
-    /// # use strongroom::{Database, Result, Record, Transaction};
+    /// # use strongroom_core::{Database, Result, Record, Transaction};
     /// async fn rename<R: Record + Clone>(db: &Database, old: R, new: &R) -> Result<()> {
     ///     db.write(|tx| {
     ///         let old = old.clone();

@@ -52,8 +52,8 @@ pub trait Read: Send + Sync {
     ///
     /// # Behavior
     ///
-    /// - At most `limit` entries. When keys, values and targets together pass `max_bytes`, the page ends early, but it
-    ///   has at least one entry if the range has a row. A limit of 0 gives none.
+    /// - At most `limit` entries; a limit of 0 gives none. The entry with which keys, values and targets together pass
+    ///   `max_bytes` is the page's last, so a page has at least one entry if the range has a row.
     /// - `more` says whether the range has a row beyond the last entry given.
     /// - An empty or inverted range has no rows.
     /// - With [`Fetch::Targets`] each link is followed, in the same view. A target without a row is `None`: a dangling link
