@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use strongroom_core::engine::{
-    self, Before, Message, MessageStatus, Metadata, Paging, SecretBytes, Session, StorageEngine, StoredKey, ZkProof,
+    self, Before, KeyRecord, Message, MessageStatus, Metadata, Paging, SecretBytes, Session, StorageEngine, ZkProof,
 };
 use strongroom_core::{Cursor, Database, ErrorKind, Json, ManualClock, Timestamp, matrix};
 use strongroom_memory::Memory;
@@ -74,7 +74,7 @@ async fn what_is_saved_is_read_and_saving_again_replaces_it() {
     let proof = proof("p", 3);
     engine.save_proof(&proof).await.unwrap();
     assert!(engine.proof("p").await.unwrap() == Some(proof));
-    let key = StoredKey { id: "k".into(), key: vec![7; 32].into(), created_at: at(4) };
+    let key = KeyRecord { id: "k".into(), key: vec![7; 32].into(), created_at: at(4) };
     engine.save_key(&key).await.unwrap();
     let read = engine.key("k").await.unwrap().unwrap();
     assert!(read == key && read.key.expose() == [7; 32]);

@@ -105,14 +105,14 @@ fn records_keep_their_content_in_message_pack() {
     let bytes = rmp_serde::to_vec_named(&record).unwrap();
     assert!(rmp_serde::from_slice::<Message>(&bytes).unwrap() == record);
 
-    let key = engine::StoredKey {
+    let key = engine::KeyRecord {
         id: "k".into(),
         key: engine::SecretBytes::new((0..=255).collect()),
         created_at: Timestamp::default(),
     };
     let bytes = rmp_serde::to_vec_named(&key).unwrap();
     assert!(bytes.len() < 256 + 40, "bytes are bytes, not a list of numbers: {}", bytes.len());
-    assert!(rmp_serde::from_slice::<engine::StoredKey>(&bytes).unwrap() == key);
+    assert!(rmp_serde::from_slice::<engine::KeyRecord>(&bytes).unwrap() == key);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 mod records;
 mod storage;
 
-pub use records::{Message, MessageStatus, Metadata, SecretBytes, Session, StoredKey, ZkProof};
+pub use records::{KeyRecord, Message, MessageStatus, Metadata, SecretBytes, Session, ZkProof};
 pub use storage::{Before, Paging, StorageEngine};
 
 use crate::Schema;
@@ -14,7 +14,7 @@ pub fn schema() -> Schema {
         .collection::<Message>()
         .collection::<Session>()
         .collection::<ZkProof>()
-        .collection::<StoredKey>()
+        .collection::<KeyRecord>()
         .collection::<Metadata>()
         .build()
         .expect("the schema is a constant, and a test builds it")

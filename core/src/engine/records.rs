@@ -96,7 +96,7 @@ pub struct ZkProof {
 /// A key.
 #[derive(Clone, PartialEq, Serialize, Deserialize, Record)]
 #[record(id = 104, name = "keys", key(id))]
-pub struct StoredKey {
+pub struct KeyRecord {
     /// The key's id.
     pub id: String,
     /// The key.
@@ -115,7 +115,7 @@ pub struct Metadata {
     pub value: Json,
 }
 
-opaque_debug!(Message, Session, ZkProof, StoredKey, Metadata);
+opaque_debug!(Message, Session, ZkProof, KeyRecord, Metadata);
 
 /// Secret bytes: overwritten in memory when they are dropped, never shown by `Debug`.
 ///

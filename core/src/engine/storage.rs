@@ -1,6 +1,6 @@
 //! The operations of the storage engine.
 
-use super::{Message, Metadata, Session, StoredKey, ZkProof, schema};
+use super::{KeyRecord, Message, Metadata, Session, ZkProof, schema};
 use crate::store::{Compaction, Store};
 use crate::{Cursor, Database, Error, ErrorKind, Page, Result, Stats, Timestamp};
 
@@ -151,7 +151,7 @@ impl StorageEngine {
     /// # Errors
     ///
     /// As [`save_message`](StorageEngine::save_message).
-    pub async fn save_key(&self, key: &StoredKey) -> Result<()> {
+    pub async fn save_key(&self, key: &KeyRecord) -> Result<()> {
         self.db.put(key).await
     }
 
@@ -160,8 +160,8 @@ impl StorageEngine {
     /// # Errors
     ///
     /// As [`message`](StorageEngine::message).
-    pub async fn key(&self, id: &str) -> Result<Option<StoredKey>> {
-        self.db.get(&StoredKey::key(id)).await
+    pub async fn key(&self, id: &str) -> Result<Option<KeyRecord>> {
+        self.db.get(&KeyRecord::key(id)).await
     }
 
     /// Saves a value under a name, new or in place of the one there.

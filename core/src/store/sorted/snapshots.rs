@@ -86,12 +86,18 @@ impl<V> OpenSnapshots<V> {
         }
     }
 
+    /// The oldest come first, so the first that lives ends the search.
     fn release_expired(&mut self) {
         if self.views.is_empty() {
             return;
         }
         let now = self.clock.now().as_millis();
-        self.views.retain(|_, (opened, _)| now.saturating_sub(opened.as_millis()) < self.age_ms_max);
+        while let Some(oldest) = self.views.first_entry() {
+            if now.saturating_sub(oldest.get().0.as_millis()) < self.age_ms_max {
+                break;
+            }
+            oldest.remove();
+        }
     }
 }
 
