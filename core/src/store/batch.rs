@@ -1,14 +1,15 @@
 //! What is written, and under which conditions.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use bytes::Bytes;
 
 use super::{KeyPrefix, KeyRange, Limits, Revision, StoredKey};
 use crate::error::{Error, ErrorKind, Limit, Result};
 
-/// Writes that happen together or not at all, if all guards hold.
-#[derive(Clone, Debug, Default)]
+/// Writes that happen together or not at all, if all guards hold. `Debug` shows no content.
+#[derive(Clone, Default)]
 pub struct Batch {
     /// What must still be so. Checked against the state that the batches before this one left.
     pub guards: Vec<Guard>,
@@ -18,8 +19,8 @@ pub struct Batch {
     pub stamped: Vec<(KeyPrefix, Bytes)>,
 }
 
-/// What becomes of one key.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What becomes of one key. `Debug` shows lengths only.
+#[derive(Clone, PartialEq, Eq)]
 pub enum Write {
     /// It holds this value.
     Put(Bytes),
@@ -146,6 +147,46 @@ impl Write {
             Write::Put(value) => value.len(),
             Write::Link(LinkTo::Key(target)) => target.len(),
             Write::Link(LinkTo::Suffix(_)) | Write::Delete => 0,
+        }
+    }
+}
+
+impl fmt::Debug for Write {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Write::Put(value) => write!(f, "Put({} bytes)", value.len()),
+            Write::Link(link) => f.debug_tuple("Link").field(link).finish(),
+            Write::Delete => f.write_str("Delete"),
+        }
+    }
+}
+
+impl fmt::Debug for Batch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (guards, writes, stamped) = (self.guards.len(), self.writes.len(), self.stamped.len());
+        write!(f, "Batch({guards} guards, {writes} writes, {stamped} stamped, {} bytes)", self.bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Content, Row};
+
+    #[test]
+    fn debug_shows_no_content() {
+        let canary = || Bytes::from_static(b"canary");
+        let key = || StoredKey::new(canary());
+        let mut batch = Batch { stamped: vec![(KeyPrefix(key()), canary())], ..Batch::default() };
+        batch.guards.push(Guard::Key { key: key(), revision: None });
+        batch.guards.push(Guard::Range { range: KeyRange::prefix(b"canary"), as_of: Revision::ZERO, rows: 1 });
+        for write in [Write::Put(canary()), Write::Link(LinkTo::Key(key())), Write::Delete] {
+            batch.writes.insert(key(), write);
+            let row = Row { revision: Revision::ZERO, content: Content::Value(canary()) };
+            let link = Content::Link(key());
+            let shown = format!("{batch:?} {:?} {:?} {row:?} {link:?}", batch.writes, batch.guards);
+            // Neither as text nor as a list of numbers.
+            assert!(!shown.contains("canary") && !shown.contains("99, 97"), "{shown}");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Which keys the newest batches wrote, so that most range guards need not count rows.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::ops::{Bound, RangeBounds};
 
 use crate::store::{KeyRange, Revision};
@@ -9,12 +10,17 @@ const BATCHES_MAX: usize = 1_000;
 const BYTES_MAX: usize = 4 << 20;
 
 /// The keys that the newest batches of an exclusive store wrote, as far back as they fit.
-#[derive(Debug)]
 pub struct RecentWrites {
     batches: VecDeque<BatchKeys>,
     bytes: usize,
     /// Every batch after this one is remembered.
     complete_after: Revision,
+}
+
+impl fmt::Debug for RecentWrites {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RecentWrites({} batches, {} bytes)", self.batches.len(), self.bytes)
+    }
 }
 
 impl RecentWrites {
@@ -52,7 +58,6 @@ impl RecentWrites {
 }
 
 /// The keys of one batch, sorted, one after another: they must not keep the caller's larger buffers alive.
-#[derive(Debug)]
 struct BatchKeys {
     revision: Revision,
     keys: Vec<u8>,
