@@ -1,0 +1,34 @@
+//! What hostile or merely real exports must not do to an import.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod matrix_support;
+
+use matrix_support::*;
+use serde_json::json;
+
+#[tokio::test]
+async fn a_relation_that_no_key_can_hold_is_no_relation() {
+    for relates in [
+        json!({"rel_type": "m.reference", "event_id": "x".repeat(2_500)}),
+        json!({"rel_type": "x".repeat(2_500), "event_id": "$m"}),
+        json!({"rel_type": "m.thread", "event_id": "\0".repeat(1_000)}),
+        json!({"m.in_reply_to": {"event_id": "x".repeat(2_500)}}),
+    ] {
+        let db = database().await;
+        let mut event = message("$m", 1, "text");
+        event["content"]["m.relates_to"] = relates;
+        let report = import(&db, &[event]).await;
+        assert!(report.failed.is_empty(), "{report:?}");
+        let message = get_message(&db, "$m").await;
+        assert!(message.relates_to.is_none() && message.relates_to_type.is_none() && message.thread_root.is_none());
+        dump(&db).await;
+    }
+}
+
+#[tokio::test]
+async fn a_redaction_with_an_odd_content_redacts() {
+    let odd = redaction("$r", 2, "$m", "x").to_string().replace("\"reason\"", r#""\ud800""#);
+    let db = database().await;
+    import_with(&db, options(), [message("$m", 1, "secret").to_string(), odd], 9).await;
+    assert!(get_message(&db, "$m").await.redacted);
+}
