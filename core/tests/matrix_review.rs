@@ -5,6 +5,7 @@ mod matrix_support;
 
 use matrix_support::*;
 use serde_json::json;
+use strongroom_core::matrix::{RoomAlias, RoomAliasId, UserId};
 
 #[tokio::test]
 async fn a_relation_that_no_key_can_hold_is_no_relation() {
@@ -26,9 +27,29 @@ async fn a_relation_that_no_key_can_hold_is_no_relation() {
 }
 
 #[tokio::test]
+async fn an_alias_that_no_key_can_hold_is_none() {
+    let db = database().await;
+    let content = json!({"alias": "#a:x", "alt_aliases": ["x".repeat(3_000)]});
+    let report = import(&db, &[state("$a", 1, "m.room.canonical_alias", "", content)]).await;
+    assert!(report.failed.is_empty(), "{report:?}");
+    assert!(get_room(&db).await.aliases == ["#a:x".into()]);
+    assert!(db.get(&RoomAlias::key(&RoomAliasId::from("#a:x"))).await.unwrap().is_some());
+}
+
+#[tokio::test]
 async fn a_redaction_with_an_odd_content_redacts() {
     let odd = redaction("$r", 2, "$m", "x").to_string().replace("\"reason\"", r#""\ud800""#);
     let db = database().await;
     import_with(&db, options(), [message("$m", 1, "secret").to_string(), odd], 9).await;
     assert!(get_message(&db, "$m").await.redacted);
+}
+
+#[tokio::test]
+async fn since_room_version_11_the_creator_is_the_sender() {
+    for (version, creator) in [("10", "@c:x"), ("11", "@alice:example.org"), ("12", "@alice:example.org")] {
+        let db = database().await;
+        let content = json!({"room_version": version, "creator": "@c:x"});
+        import(&db, &[state("$c", 1, "m.room.create", "", content)]).await;
+        assert!(get_room(&db).await.creator == UserId::from(creator), "{version}");
+    }
 }
