@@ -37,6 +37,41 @@ async fn an_alias_that_no_key_can_hold_is_none() {
 }
 
 #[tokio::test]
+async fn the_thread_of_older_servers_is_bundled_too() {
+    let mut reply = message("$reply", 15, "secret");
+    reply["content"]["m.relates_to"] = json!({"rel_type": "io.element.thread", "event_id": "$m"});
+    let mut original = message("$m", 10, "first");
+    original["unsigned"] = json!({"m.relations": {"io.element.thread": {"count": 1, "latest_event": reply}}});
+    let db = database().await;
+    import(&db, &[original, redaction("$r", 30, "$reply", "y")]).await;
+    assert!(!format!("{:?}", dump(&db).await).contains("secret"));
+    assert!(get_message(&db, "$reply").await.redacted);
+}
+
+#[tokio::test]
+async fn a_bundled_event_that_is_not_whole_keeps_no_content() {
+    for change in [
+        json!({"room_id": "!elsewhere"}),
+        json!({"origin_server_ts": "x"}),
+        json!({"event_id": null}),
+        json!({"event_id": "x".repeat(3_000)}),
+        json!({"sender": "x".repeat(3_000)}),
+    ] {
+        let mut edit = message("$edit", 20, "secret");
+        for (name, value) in change.as_object().unwrap() {
+            edit[name] = value.clone();
+        }
+        let mut original = message("$m", 10, "first");
+        original["unsigned"] = json!({"age": 1, "m.relations": {"m.replace": edit}});
+        let db = database().await;
+        let report = import(&db, &[original, redaction("$r", 30, "$edit", "y")]).await;
+        assert_eq!(report.stored, 2, "{report:?}");
+        assert!(!format!("{:?}", dump(&db).await).contains("secret"));
+        assert!(get_message(&db, "$m").await.unsigned.unwrap().as_str().contains("m.replace"));
+    }
+}
+
+#[tokio::test]
 async fn a_redaction_with_an_odd_content_redacts() {
     let odd = redaction("$r", 2, "$m", "x").to_string().replace("\"reason\"", r#""\ud800""#);
     let db = database().await;
