@@ -4,8 +4,8 @@
 mod matrix_support;
 
 use matrix_support::*;
-use serde_json::json;
-use strongroom_core::matrix::{RoomAlias, RoomAliasId, UserId};
+use serde_json::{Value, json};
+use strongroom_core::matrix::{ReadReceipt, RoomAlias, RoomAliasId, UserId};
 
 #[tokio::test]
 async fn a_relation_that_no_key_can_hold_is_no_relation() {
@@ -86,5 +86,29 @@ async fn since_room_version_11_the_creator_is_the_sender() {
         let content = json!({"room_version": version, "creator": "@c:x"});
         import(&db, &[state("$c", 1, "m.room.create", "", content)]).await;
         assert!(get_room(&db).await.creator == UserId::from(creator), "{version}");
+    }
+}
+
+#[tokio::test]
+async fn of_a_third_party_invitation_the_signature_stays() {
+    let mut invite = member("$i", 1, ME, "invite");
+    invite["content"]["third_party_invite"] = json!({"display_name": "secret", "signed": {"mxid": ME, "token": "t"}});
+    let db = database().await;
+    import(&db, &[invite, redaction("$r", 2, "$i", "x")]).await;
+    let content: Value = get_message(&db, "$i").await.content.parse().unwrap();
+    assert_eq!(content, json!({"membership": "invite", "third_party_invite": {"signed": {"mxid": ME, "token": "t"}}}));
+}
+
+#[tokio::test]
+async fn a_receipt_without_a_time_is_older_than_any() {
+    let db = database().await;
+    let receipts = json!({"type": "m.receipt", "content": {"$e": {"m.read": {"@a:x": {"ts": 1}, "@b:x": {}}}}});
+    let late = json!({"type": "m.receipt", "content": {"$e": {"m.read": {"@a:x": {}, "@b:x": {"ts": 2}}}}});
+    let report = import(&db, &[receipts.clone(), late.clone(), receipts, late]).await;
+    assert_eq!((report.stored, report.unchanged), (2, 2), "{report:?}");
+    let times = [("@a:x", 1), ("@b:x", 2)];
+    for (user, time) in times {
+        let key = ReadReceipt::key(&ROOM.into(), &user.into(), &"$e".into());
+        assert_eq!(db.get(&key).await.unwrap().unwrap().timestamp.as_millis(), time, "{user}");
     }
 }
