@@ -5,7 +5,11 @@ mod matrix_support;
 
 use matrix_support::*;
 use serde_json::{Value, json};
-use strongroom_core::matrix::{ReadReceipt, RoomAlias, RoomAliasId, UserId};
+use strongroom_core::matrix::{EventId, Message, ReadReceipt, RoomAlias, RoomAliasId, UserId};
+
+async fn stored(db: &strongroom_core::Database, id: &str) -> Option<Message> {
+    db.get(&Message::key(&ROOM.into(), &EventId::from(id))).await.unwrap()
+}
 
 #[tokio::test]
 async fn a_relation_that_no_key_can_hold_is_no_relation() {
@@ -34,6 +38,42 @@ async fn an_alias_that_no_key_can_hold_is_none() {
     assert!(report.failed.is_empty(), "{report:?}");
     assert!(get_room(&db).await.aliases == ["#a:x".into()]);
     assert!(db.get(&RoomAlias::key(&RoomAliasId::from("#a:x"))).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn what_is_bundled_with_an_event_that_fails_is_kept() {
+    // Element's export has the edited text in the original's place, so a later export has other content for the same id.
+    let db = database().await;
+    import(&db, &[message("$m", 1, "first")]).await;
+    let mut edit = message("$edit", 2, "* second");
+    edit["content"]["m.relates_to"] = json!({"rel_type": "m.replace", "event_id": "$m"});
+    let mut edited = message("$m", 1, "second");
+    edited["unsigned"] = json!({"m.relations": {"m.replace": edit}});
+    let report = import(&db, &[edited]).await;
+    assert_eq!((report.read, report.failed.len()), (1, 1));
+    assert!(stored(&db, "$edit").await.is_some());
+    assert!(get_message(&db, "$m").await.content.as_str().contains("first"));
+}
+
+#[tokio::test]
+async fn a_respelled_content_that_no_parser_takes_whole_is_the_same() {
+    for body in [r#""half \ud83d""#, "1e999"] {
+        let db = database().await;
+        let text = message("$m", 1, "BODY").to_string().replace(r#""BODY""#, body);
+        let spaced = text.replace("\"content\":{", "\"content\":\n{\n  ");
+        assert_eq!(import_with(&db, options(), [spaced.clone()], 1).await.stored, 1);
+        let exported = export(&db).await;
+        let again = import_with(&db, options(), [spaced, text].into_iter().chain(exported), 1).await;
+        assert_eq!((again.unchanged, again.failed.len()), (3, 0), "{again:?}");
+    }
+}
+
+#[tokio::test]
+async fn numbers_are_compared_as_numbers() {
+    let with = |number: &str| message("$m", 1, "N").to_string().replace(r#""N""#, number);
+    let db = database().await;
+    let report = import_with(&db, options(), [with("[1.0,1e3,-0]"), with("[1,1000,0]"), with("[1,1001,0]")], 9).await;
+    assert_eq!((report.stored, report.unchanged, report.failed.len()), (1, 1, 1), "{report:?}");
 }
 
 #[tokio::test]
@@ -72,6 +112,75 @@ async fn a_bundled_event_that_is_not_whole_keeps_no_content() {
 }
 
 #[tokio::test]
+async fn a_redaction_that_comes_redacted_takes_its_reason_along() {
+    let db = database().await;
+    import(&db, &[message("$m", 1, "secret"), redaction("$r", 2, "$m", "a secret reason")]).await;
+    let mut redacted = redaction("$r", 2, "$m", "");
+    redacted["content"] = json!({});
+    redacted["unsigned"] = json!({"redacted_because": {"content": {"reason": "rude"}}});
+    import(&db, &[redacted]).await;
+    assert!(!format!("{:?}", dump(&db).await).contains("secret"));
+}
+
+#[tokio::test]
+async fn a_redacted_redaction_without_a_target_learns_it() {
+    // Before room version 11 a redacted redaction has lost its `redacts`.
+    let mut redacted = redaction("$r", 2, "$m", "");
+    redacted.as_object_mut().unwrap().remove("redacts");
+    redacted["content"] = json!({});
+    redacted["unsigned"] = json!({"redacted_because": redaction("$rr", 3, "$r", "rude")});
+    let whole = redaction("$r", 2, "$m", "a secret reason");
+    let target = message("$m", 1, "secret");
+    let mut dumps = Vec::new();
+    for order in [[&target, &redacted, &whole], [&target, &whole, &redacted], [&redacted, &whole, &target]] {
+        for batch in [1, 3] {
+            let db = database().await;
+            let report = import_with(&db, options(), order.into_iter().map(Value::to_string), batch).await;
+            assert!(report.failed.is_empty(), "{report:?}");
+            dumps.push(dump(&db).await);
+        }
+    }
+    assert!(!format!("{dumps:?}").contains("secret"));
+    assert!(dumps.iter().all(|dump| *dump == dumps[0]), "{dumps:#?}");
+}
+
+#[tokio::test]
+async fn a_decrypted_message_keeps_the_relation_of_its_encrypted_form() {
+    let relates = json!({"rel_type": "m.thread", "event_id": "$root"});
+    let encrypted = event("$m", 1, "m.room.encrypted", json!({"ciphertext": "x", "m.relates_to": relates}));
+    let clear = message("$m", 1, "hello");
+    for order in [[&encrypted, &clear], [&clear, &encrypted]] {
+        for batch in [1, 2] {
+            let db = database().await;
+            import_with(&db, options(), order.into_iter().map(Value::to_string), batch).await;
+            let message = get_message(&db, "$m").await;
+            assert!(message.content.as_str().contains("hello"));
+            assert!(message.thread_root == Some("$root".into()) && message.relates_to == Some("$root".into()));
+            let again = import_with(&db, options(), order.into_iter().map(Value::to_string), batch).await;
+            assert_eq!(again.stored, 0);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_redacted_message_has_the_type_that_was_decrypted_in_any_order() {
+    let mut redacted = event("$m", 1, "m.room.encrypted", json!({}));
+    redacted["unsigned"] = json!({"redacted_because": redaction("$r", 3, "$m", "x")});
+    let clear = event("$m", 1, "m.reaction", json!({"secret": 1}));
+    let bad = event("$m", 1, "m.room.message", json!({"msgtype": "m.bad.encrypted", "body": "secret"}));
+    for order in
+        [[&clear, &redacted, &bad], [&redacted, &clear, &bad], [&bad, &redacted, &clear], [&redacted, &bad, &clear]]
+    {
+        for batch in [1, 3] {
+            let db = database().await;
+            import_with(&db, options(), order.into_iter().map(Value::to_string), batch).await;
+            assert_eq!(get_message(&db, "$m").await.event_type, "m.reaction");
+            assert!(!format!("{:?}", dump(&db).await).contains("secret"));
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_redaction_with_an_odd_content_redacts() {
     let odd = redaction("$r", 2, "$m", "x").to_string().replace("\"reason\"", r#""\ud800""#);
     let db = database().await;
@@ -97,6 +206,20 @@ async fn of_a_third_party_invitation_the_signature_stays() {
     import(&db, &[invite, redaction("$r", 2, "$i", "x")]).await;
     let content: Value = get_message(&db, "$i").await.content.parse().unwrap();
     assert_eq!(content, json!({"membership": "invite", "third_party_invite": {"signed": {"mxid": ME, "token": "t"}}}));
+}
+
+#[tokio::test]
+async fn a_quote_is_found_however_many_there_are() {
+    let mut events = vec![state("$old", 1, "m.room.topic", "", json!({"topic": "secret"}))];
+    for at in 0..250 {
+        let mut new = state(&format!("${at}"), 2 + at, "m.room.topic", "", json!({"topic": "t"}));
+        new["unsigned"] = json!({"replaces_state": "$old", "prev_content": {"topic": "secret"}});
+        events.push(new);
+    }
+    let db = database().await;
+    import(&db, &events).await;
+    import(&db, &[redaction("$r", 900, "$old", "x")]).await;
+    assert!(!format!("{:?}", dump(&db).await).contains("secret"));
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde_json::value::RawValue;
 
-use super::event::{MEMBER, REDACTION};
+use super::event::{Clarity, ENCRYPTED, MEMBER, REDACTION};
 use super::object::Object;
 use super::relations::{REPLACES_STATE, is_redaction};
 use crate::matrix::{EventId, Message, RoomId};
@@ -19,6 +19,10 @@ const THIRD_PARTY_INVITE: &str = "third_party_invite";
 /// Of a state event, and of a redaction, the members stay that Matrix keeps too (room version 11, "Redactions"): without them
 /// the room's rules and memberships would break. That a redaction redacts its target stays as well.
 pub(super) fn redact(message: &mut Message, reason: Option<String>) {
+    // The exporting client made a type up for it.
+    if Clarity::of(message) == Clarity::Undecryptable {
+        ENCRYPTED.clone_into(&mut message.event_type);
+    }
     message.content = what_stays(message);
     if !is_redaction(message) {
         message.relates_to = None;
