@@ -15,12 +15,12 @@ use crate::matrix::{
     AccountData, EventId, Invitation, Message, Presence, ReadReceipt, Room, RoomAlias, RoomId, RoomMember, RoomState,
     Typing, relation,
 };
-use crate::{Result, Timestamp, Transaction};
+use crate::{Error, Result, Timestamp, Transaction};
 
 /// Queries that run at one time.
 const QUERIES_AT_ONCE: usize = 64;
-/// Redactions of one event that are looked at.
-const REDACTIONS_MAX: usize = 100;
+/// Relations of one event in one page, and redactions of it that are looked at.
+const RELATIONS_AT_ONCE: usize = 100;
 
 /// What a batch works on.
 pub(super) struct Batch<'a> {
@@ -127,12 +127,18 @@ impl Batch<'_> {
         });
         self.messages.load(self.tx, named).await?;
 
-        let is_new = |message: &&Message| self.messages.get(&message.id()).is_none();
+        // Also a redaction that is known without its target: it may learn it now.
+        let is_new = |message: &&Message| {
+            let stored = self.messages.get(&message.id());
+            stored.is_none_or(|stored| is_redaction(stored) && stored.relates_to.is_none())
+        };
         let new: Vec<&Message> = events.iter().map(|event| &event.message).filter(is_new).collect();
         let targets: BTreeSet<(RoomId, EventId)> =
             new.iter().filter(|message| is_redaction(message)).filter_map(|message| related(message)).collect();
+        let came_redacted = events.iter().filter(|event| event.redacted.is_some()).map(|event| event.message.id());
+        let redacted: BTreeSet<_> = targets.iter().cloned().chain(came_redacted).collect();
         // A redaction that is redacted takes its reason along, also where its target shows it.
-        let behind: BTreeSet<(RoomId, EventId)> = targets
+        let behind: BTreeSet<(RoomId, EventId)> = redacted
             .iter()
             .filter_map(|target| self.messages.get(target))
             .filter(|target| is_redaction(target))
@@ -142,12 +148,10 @@ impl Batch<'_> {
 
         let quotes = new.iter().filter(|message| quoted(message).is_some()).filter_map(|message| related(message));
         let watched: BTreeSet<_> =
-            new.iter().map(|message| message.id()).chain(targets.iter().cloned()).chain(behind).chain(quotes).collect();
+            new.iter().map(|message| message.id()).chain(targets).chain(behind).chain(quotes).collect();
         for redaction in self.relations(&watched, relation::REDACTION).await? {
             self.redactions.note(&redaction);
         }
-        let came_redacted = events.iter().filter(|event| event.redacted.is_some()).map(|event| event.message.id());
-        let redacted: BTreeSet<_> = targets.into_iter().chain(came_redacted).collect();
         let quoting = self.relations(&redacted, REPLACES_STATE).await?;
         self.messages.adopt(quoting);
         Ok(())
@@ -160,9 +164,19 @@ impl Batch<'_> {
         for ids in ids.chunks(QUERIES_AT_ONCE) {
             let pages = try_join_all(ids.iter().map(|(room, event)| async move {
                 let query = self.tx.query(Message::RELATION).equal(room).equal(event).equal(kind);
-                query.limit(REDACTIONS_MAX).page().await
+                let mut query = query.limit(RELATIONS_AT_ONCE);
+                let mut found = Vec::new();
+                loop {
+                    let page = query.clone().page().await?;
+                    found.extend(page.records);
+                    match page.next {
+                        // The earliest redactions suffice, but a quote that is left would keep what was deleted.
+                        Some(next) if kind == REPLACES_STATE => query = query.after(next),
+                        _ => return Ok::<_, Error>(found),
+                    }
+                }
             }));
-            found.extend(pages.await?.into_iter().flat_map(|page| page.records));
+            found.extend(pages.await?.into_iter().flatten());
         }
         Ok(found)
     }

@@ -1,12 +1,12 @@
 //! Merging room events into `messages`.
 
 use super::batch::Batch;
-use super::event::{Clarity, RoomEvent};
+use super::event::{Clarity, ENCRYPTED, RoomEvent};
 use super::redaction::{quoted, redact, remove_quote};
 use super::relations::{REPLACES_STATE, is_redaction};
 use super::report::Verdict;
+use super::same::same_json;
 use super::table::Row;
-use crate::Json;
 use crate::matrix::{EventId, Message, RoomId};
 
 /// What an event is to the stored one with its id.
@@ -21,18 +21,22 @@ enum Against {
 
 impl Batch<'_> {
     /// The first event decides; one bundled with it that is stored with other content changes nothing.
+    ///
+    /// What is bundled is kept even if the first fails: Element exports an edited message with the edit's text in the place
+    /// of its own, and the edit itself may stand nowhere else.
     pub(super) fn merge_events(&mut self, events: &[RoomEvent]) -> Verdict {
-        let mut stored = false;
+        let mut verdict = Verdict::Unchanged;
         for (at, event) in events.iter().enumerate() {
             match self.merge_event(event) {
-                Some(changed) => stored |= changed,
+                Some(true) if verdict == Verdict::Unchanged => verdict = Verdict::Stored,
                 None if at == 0 => {
-                    return Verdict::Failed("an event with this id is stored with other content; it stays".to_owned());
+                    let error = "an event with this id is stored with other content; it stays";
+                    verdict = Verdict::Failed(error.to_owned());
                 }
-                None => {}
+                _ => {}
             }
         }
-        if stored { Verdict::Stored } else { Verdict::Unchanged }
+        verdict
     }
 
     /// Whether the event brings anything new; none if another one has its id.
@@ -41,8 +45,8 @@ impl Batch<'_> {
         let mut message = match self.messages.get(&id) {
             None => event.message.clone(),
             Some(stored) => match against(stored, event) {
-                Against::Same => stored.clone(),
-                Against::Clearer => event.message.clone(),
+                Against::Same => complete(stored.clone(), &event.message),
+                Against::Clearer => complete(event.message.clone(), stored),
                 Against::Other => return None,
             },
         };
@@ -62,14 +66,13 @@ impl Batch<'_> {
     /// Stores a message and what follows from it; whether anything changed.
     fn set_message(&mut self, message: Message) -> bool {
         self.merge_state(&message);
-        let was_known = self.messages.get(&message.id()).is_some();
         if !self.messages.put(message.clone()) {
             return false;
         }
         if message.redacted {
             self.remove_quotes_of(&message.id());
         }
-        if is_redaction(&message) && (message.redacted || !was_known) {
+        if is_redaction(&message) {
             self.redact_target(&message);
         }
         true
@@ -120,15 +123,35 @@ fn against(stored: &Message, event: &RoomEvent) -> Against {
         std::cmp::Ordering::Greater => Against::Clearer,
         std::cmp::Ordering::Less => Against::Same,
         std::cmp::Ordering::Equal => {
-            let same_target = !is_redaction(new) || stored.relates_to == new.relates_to;
+            // One without a target may be bundled with it, and tells nothing else.
+            let targets = stored.relates_to.as_ref().zip(new.relates_to.as_ref());
+            let same_target = !is_redaction(new) || targets.is_none_or(|(stored, new)| stored == new);
             let same = stored.event_type == new.event_type && same_target && same_json(&stored.content, &new.content);
             if same { Against::Same } else { Against::Other }
         }
     }
 }
 
-/// The same text or, in another spelling, the same value.
-fn same_json(left: &Json, right: &Json) -> bool {
-    let value = |json: &Json| json.parse::<serde_json::Value>().ok();
-    left == right || value(left).is_some_and(|left| value(right).is_some_and(|right| left == right))
+/// What another form of the same event tells that this one does not.
+fn complete(mut message: Message, other: &Message) -> Message {
+    let clear = Clarity::of(other) == Clarity::Clear;
+    if is_redaction(&message) {
+        // Before room version 11 a redacted redaction has lost its target.
+        if message.relates_to.is_none() && is_redaction(other) {
+            message.relates_to.clone_from(&other.relates_to);
+            message.relates_to_type.clone_from(&other.relates_to_type);
+        }
+    } else if message.redacted {
+        if message.event_type == ENCRYPTED && clear && other.state_key.is_none() && !is_redaction(other) {
+            message.event_type.clone_from(&other.event_type);
+        }
+    } else if message.relates_to.is_none() && message.state_key.is_none() && !other.redacted && !is_redaction(other) {
+        // The relation of an encrypted event stands outside of what is encrypted, and often there alone.
+        message.relates_to.clone_from(&other.relates_to);
+        message.relates_to_type.clone_from(&other.relates_to_type);
+        message.relation_key.clone_from(&other.relation_key);
+        message.thread_root.clone_from(&other.thread_root);
+        message.in_reply_to.clone_from(&other.in_reply_to);
+    }
+    message
 }

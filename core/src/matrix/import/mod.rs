@@ -11,6 +11,7 @@ mod redaction;
 mod relations;
 mod report;
 mod rooms;
+mod same;
 mod state;
 mod table;
 
@@ -72,7 +73,10 @@ impl std::fmt::Debug for RawEvent {
 /// # The same event again
 ///
 /// An equal event changes nothing. One with the same id and other content fails, and the first stays; but a decrypted event
-/// takes the place of its encrypted or undecryptable form. Two contents are equal if they are the same JSON value.
+/// takes the place of its encrypted or undecryptable form, and keeps its relation if it names none itself. Two contents are
+/// equal if they are the same JSON value; a number is the same in each of its spellings, such as `1` and `1.0`. What is bundled
+/// with an event that fails is stored all the same. Element exports an edited message with the edit's text in the place of its
+/// own: exports from before and after an edit disagree, and the later one's form of that message fails.
 ///
 /// # Redaction
 ///

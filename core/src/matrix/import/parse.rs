@@ -90,7 +90,8 @@ fn receipts(object: &Object<'_>, defaults: Defaults<'_>) -> Result<Vec<ReadRecei
         for (receipt_type, users) in members(types.get(), "content, below an event,")?.iter() {
             for (user_id, receipt) in members(users.get(), "content, below a receipt type,")?.iter() {
                 let receipt = members(receipt.get(), "content, below a user,")?;
-                let time = receipt.get("ts").and_then(|ts| serde_json::from_str(ts.get()).ok());
+                // Matrix does not require a time. Without one it is older than any.
+                let time = receipt.get("ts").map_or(Some(0), |ts| serde_json::from_str(ts.get()).ok());
                 receipts.push(ReadReceipt {
                     room_id: room_id.clone(),
                     user_id: UserId::from(user_id),

@@ -7,20 +7,23 @@ use crate::matrix::{EventId, Message, relation};
 /// Of a state event, the one that it replaced and whose content it quotes: so that a redaction of that one finds the copy.
 pub(super) const REPLACES_STATE: &str = "m.replaces_state";
 
+/// The longest id or type of a relation, in bytes: the longest of an event in Matrix.
+const RELATION_BYTES_MAX: usize = 255;
+
 /// Fills the relation fields from the content. `redacts` is the event's own member of that name.
 ///
 /// Anybody can write anything into a content, so what is not well formed there is no relation, and no error.
 pub(super) fn relate(message: &mut Message, redacts: Option<String>) {
     let text = message.content.clone();
-    let Some(content) = Object::parse(text.as_str()) else { return };
+    let content = Object::parse(text.as_str());
     if is_redaction(message) {
         // Before room version 11 the target stands on the event, since then in its content; servers may write both.
-        if let Some(target) = redacts.or_else(|| content.text("redacts")) {
+        if let Some(target) = redacts.or_else(|| content.and_then(|content| content.text("redacts"))) {
             set(message, target, relation::REDACTION);
         }
     } else if let Some(replaced) = replaced_and_quoted(message) {
         set(message, replaced, REPLACES_STATE);
-    } else if let Some(relates) = content.object("m.relates_to") {
+    } else if let Some(relates) = content.and_then(|content| content.object("m.relates_to")) {
         relate_to(message, &relates);
     }
 }
@@ -36,8 +39,10 @@ fn set(message: &mut Message, target: String, kind: &str) {
 }
 
 fn relate_to(message: &mut Message, relates: &Object<'_>) {
-    let reply = relates.object("m.in_reply_to").and_then(|reply| reply.text("event_id"));
-    match (relates.text("rel_type"), relates.text("event_id"), reply) {
+    // A longer one can be of no event, and must not sink the message with an index entry that no key can hold.
+    let fits = |text: &String| text.len() <= RELATION_BYTES_MAX;
+    let reply = relates.object("m.in_reply_to").and_then(|reply| reply.text("event_id")).filter(fits);
+    match (relates.text("rel_type").filter(fits), relates.text("event_id").filter(fits), reply) {
         // These two are written here alone, never by a sender: they decide what is deleted.
         (Some(kind), ..) if [relation::REDACTION, REPLACES_STATE].contains(&&*kind) => {}
         (Some(kind), Some(target), reply) => {

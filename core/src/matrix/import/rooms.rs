@@ -10,6 +10,9 @@ use super::state::{ALIASES, POWER_LEVELS};
 use crate::matrix::{Membership, Room, RoomAlias, RoomAliasId, RoomId, RoomMember, RoomState, UserId};
 use crate::{Json, Result, Timestamp};
 
+/// The longest alias of Matrix, in bytes.
+const ALIAS_BYTES_MAX: usize = 255;
+
 impl Batch<'_> {
     pub(super) async fn finish_rooms(&mut self) -> Result<()> {
         for (room_id, touched) in std::mem::take(&mut self.touched) {
@@ -25,9 +28,10 @@ impl Batch<'_> {
         if let Some(create) = self.state_of(&room_id, "m.room.create") {
             let content = Object::parse(create.content.as_str());
             let text = |name: &str| content.as_ref().and_then(|content| content.text(name));
-            // Since room version 11 the creator is the sender alone.
-            room.creator = text("creator").map_or_else(|| create.sender.clone(), UserId::from);
             room.version = text("room_version").unwrap_or_else(|| "1".to_owned());
+            // Since room version 11 the creator is the sender alone, and the content may say anything.
+            let named = text("creator").filter(|_| room.version.parse().is_ok_and(|version: u32| version < 11));
+            room.creator = named.map_or_else(|| create.sender.clone(), UserId::from);
             room.created_at = create.timestamp;
         }
         let me = self.options.me.as_ref().and_then(|me| self.members.get(&(room_id, me.clone())));
@@ -153,8 +157,8 @@ fn claims<'a>(state: impl Iterator<Item = &'a RoomState>) -> BTreeMap<RoomAliasI
         } else if state.r#type == by_server {
             aliases.extend(list(content.get("aliases")));
         }
-        // Matrix writes an empty alias for none.
-        for alias in aliases.into_iter().filter(|alias| !alias.is_empty()) {
+        // Matrix writes an empty alias for none. A longer one than it allows is none, and must not sink the event.
+        for alias in aliases.into_iter().filter(|alias| (1..=ALIAS_BYTES_MAX).contains(&alias.len())) {
             let claim = (state.timestamp, state.sender.clone());
             let first = claims.entry(RoomAliasId::from(alias)).or_insert_with(|| claim.clone());
             *first = claim.min(first.clone());
