@@ -235,3 +235,20 @@ async fn a_receipt_without_a_time_is_older_than_any() {
         assert_eq!(db.get(&key).await.unwrap().unwrap().timestamp.as_millis(), time, "{user}");
     }
 }
+
+/// Messages can be deleted by time while the state that they set stays: a redaction that comes later must still reach it.
+#[tokio::test]
+async fn a_redaction_reaches_state_whose_message_was_deleted() {
+    let db = database().await;
+    let topic = state("$topic", 1, "m.room.topic", "", json!({"topic": "secret"}));
+    let mut joined = member("$join", 2, "@a:example.org", "join");
+    joined["content"]["displayname"] = json!("secret");
+    import(&db, &[topic, joined]).await;
+    let before = strongroom_core::Timestamp::from_millis(10);
+    assert_eq!(db.query(Message::ROOM_TIMESTAMP).equal(&ROOM.into()).before(before).delete().await.unwrap(), 2);
+    import(&db, &[redaction("$r1", 20, "$topic", "spam"), redaction("$r2", 21, "$join", "spam")]).await;
+    assert_eq!(get_state(&db, "m.room.topic", "").await.unwrap().content.as_str(), "{}");
+    let member = get_member(&db, "@a:example.org").await.unwrap();
+    assert_eq!((member.display_name, get_room(&db).await.member_count), (None, 1));
+    assert!(!format!("{:?}", dump(&db).await).contains("secret"));
+}

@@ -21,6 +21,8 @@ use crate::{Error, Result, Timestamp, Transaction};
 const QUERIES_AT_ONCE: usize = 64;
 /// Relations of one event in one page, and redactions of it that are looked at.
 const RELATIONS_AT_ONCE: usize = 100;
+/// Records in one page where all of a room are looked at.
+const READ_AT_ONCE: usize = 1_000;
 
 /// What a batch works on.
 pub(super) struct Batch<'a> {
@@ -195,6 +197,7 @@ impl Batch<'_> {
         };
         state.extend(events.iter().filter_map(|event| with_state(&event.message)));
         state.extend(self.messages.iter().filter_map(with_state));
+        state.extend(self.state_of_deleted(events).await?);
         let of_members = state.iter().filter(|(_, event_type, _)| event_type == MEMBER);
         let users: BTreeSet<_> = of_members.map(|(room, _, user)| (room.clone(), user.as_str().into())).collect();
         let me = rooms.iter().filter_map(|room| Some((room.clone(), self.options.me.clone()?)));
@@ -203,6 +206,27 @@ impl Batch<'_> {
         self.invitations.load(self.tx, users).await?;
         self.state.load(self.tx, state).await?;
         self.rooms.load(self.tx, rooms.into_iter().map(|room| (room,))).await
+    }
+
+    /// The state that stayed when its event was deleted from `messages`, and that is redacted now.
+    async fn state_of_deleted(&self, events: &[&RoomEvent]) -> Result<Vec<(RoomId, String, String)>> {
+        let mut targets: BTreeMap<RoomId, BTreeSet<EventId>> = BTreeMap::new();
+        let redactions = events.iter().map(|event| &event.message).filter(|message| is_redaction(message));
+        for (room, event) in redactions.filter_map(related).filter(|target| self.messages.get(target).is_none()) {
+            targets.entry(room).or_default().insert(event);
+        }
+        let mut found = Vec::new();
+        for (room, events) in targets {
+            let mut query = self.tx.query(RoomState::PRIMARY).equal(&room).limit(READ_AT_ONCE);
+            loop {
+                let page = query.clone().page().await?;
+                let redacted = page.records.into_iter().filter(|state| events.contains(&state.event_id));
+                found.extend(redacted.map(|state| (state.room_id, state.r#type, state.state_key)));
+                let Some(next) = page.next else { break };
+                query = query.after(next);
+            }
+        }
+        Ok(found)
     }
 
     async fn load_others(&mut self, events: &[(u64, Parsed)]) -> Result<()> {

@@ -6,6 +6,7 @@ use super::redaction::{quoted, redact, remove_quote};
 use super::relations::{REPLACES_STATE, is_redaction};
 use super::report::Verdict;
 use super::same::same_json;
+use super::state::message_of;
 use super::table::Row;
 use crate::matrix::{EventId, Message, RoomId};
 
@@ -81,7 +82,9 @@ impl Batch<'_> {
     /// Brings a redaction to its target, if that is here; else it waits in its own row.
     fn redact_target(&mut self, redaction: &Message) {
         let Some(target) = self.redactions.note(redaction) else { return };
-        let (Some(message), Some(reason)) = (self.messages.get(&target), self.redactions.of(&target)) else {
+        let Some(reason) = self.redactions.of(&target) else { return };
+        let Some(message) = self.messages.get(&target) else {
+            self.redact_state(&target, reason);
             self.remove_quotes_of(&target);
             return;
         };
@@ -89,6 +92,15 @@ impl Batch<'_> {
             let mut message = message.clone();
             redact(&mut message, reason);
             self.set_message(message);
+        }
+    }
+
+    /// A state event that was deleted from `messages` may still be the room's state.
+    fn redact_state(&mut self, (room, event): &(RoomId, EventId), reason: Option<String>) {
+        let set = self.state.iter().find(|state| state.event_id == *event && state.room_id == *room);
+        if let Some(mut message) = set.map(message_of) {
+            redact(&mut message, reason);
+            self.merge_state(&message);
         }
     }
 
