@@ -10,6 +10,8 @@ use serde::de::DeserializeOwned;
 use crate::{Error, ErrorKind, Result};
 
 const VERSION: u8 = 1;
+/// How deep a record may be nested; what the encoder writes at most.
+const DEPTH_MAX: usize = 1_024;
 
 /// Encodes a record or a row of the framework's own.
 pub(crate) fn encode<T: Serialize>(value: &T) -> Result<Bytes> {
@@ -24,11 +26,20 @@ pub(crate) fn encode<T: Serialize>(value: &T) -> Result<Bytes> {
 
 /// Decodes what [`encode`] gave. `what` names it in errors; the content never is in them.
 pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8], what: &str) -> Result<T> {
+    decode_within(DEPTH_MAX, bytes, what)
+}
+
+/// As [`decode`], for a type that holds itself: each level takes stack, and a forged value must not use it up.
+pub(crate) fn decode_within<T: DeserializeOwned>(depth_max: usize, bytes: &[u8], what: &str) -> Result<T> {
     match bytes.split_first() {
-        Some((&VERSION, body)) => rmp_serde::from_slice(body).map_err(|_| {
-            // The decoder's own message can quote what it met.
-            Error::new(ErrorKind::Corrupt, format!("{what}: a stored value cannot be decoded"))
-        }),
+        Some((&VERSION, body)) => {
+            let mut decoder = rmp_serde::Deserializer::from_read_ref(body);
+            decoder.set_max_depth(depth_max);
+            T::deserialize(&mut decoder).map_err(|_| {
+                // The decoder's own message can quote what it met.
+                Error::new(ErrorKind::Corrupt, format!("{what}: a stored value cannot be decoded"))
+            })
+        }
         Some((version, _)) => Err(Error::new(
             ErrorKind::UnsupportedVersion,
             format!("{what}: a stored value has version {version}, this program reads {VERSION}"),
