@@ -1,14 +1,15 @@
 //! What is written, and under which conditions.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use bytes::Bytes;
 
 use super::{KeyPrefix, KeyRange, Limits, Revision, StoredKey};
 use crate::error::{Error, ErrorKind, Limit, Result};
 
-/// Writes that happen together or not at all, if all guards hold.
-#[derive(Clone, Debug, Default)]
+/// Writes that happen together or not at all, if all guards hold. `Debug` shows sizes only.
+#[derive(Clone, Default)]
 pub struct Batch {
     /// What must still be so. Checked against the state that the batches before this one left.
     pub guards: Vec<Guard>,
@@ -18,8 +19,8 @@ pub struct Batch {
     pub stamped: Vec<(KeyPrefix, Bytes)>,
 }
 
-/// What becomes of one key.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What becomes of one key. `Debug` shows a value's length only.
+#[derive(Clone, PartialEq, Eq)]
 pub enum Write {
     /// It holds this value.
     Put(Bytes),
@@ -141,11 +142,29 @@ impl Batch {
 }
 
 impl Write {
-    fn bytes(&self) -> usize {
+    /// Bytes of the value or target.
+    pub(crate) fn bytes(&self) -> usize {
         match self {
             Write::Put(value) => value.len(),
             Write::Link(LinkTo::Key(target)) => target.len(),
             Write::Link(LinkTo::Suffix(_)) | Write::Delete => 0,
+        }
+    }
+}
+
+impl fmt::Debug for Batch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Batch { guards, writes, stamped } = self;
+        write!(f, "Batch({} guards, {} writes, {} stamped)", guards.len(), writes.len(), stamped.len())
+    }
+}
+
+impl fmt::Debug for Write {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Write::Put(value) => write!(f, "Put({} bytes)", value.len()),
+            Write::Link(link) => f.debug_tuple("Link").field(link).finish(),
+            Write::Delete => f.write_str("Delete"),
         }
     }
 }

@@ -1,16 +1,27 @@
 //! What is asked of a store, and what it answers.
 
+use std::fmt;
+
 use bytes::Bytes;
 
 use super::{KeyRange, Revision, StoredKey};
 
-/// What a row holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What a row holds. `Debug` shows a value's length only.
+#[derive(Clone, PartialEq, Eq)]
 pub enum Content {
     /// A value, possibly empty.
     Value(Bytes),
     /// A link: the stored key of another row, which may or may not exist.
     Link(StoredKey),
+}
+
+impl fmt::Debug for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Content::Value(value) => write!(f, "Value({} bytes)", value.len()),
+            Content::Link(target) => f.debug_tuple("Link").field(target).finish(),
+        }
+    }
 }
 
 /// One row, without its key.
