@@ -309,3 +309,64 @@ fn a_catalog_nested_deep_is_an_error() {
     let opened = std::thread::Builder::new().stack_size(2 << 20).spawn(run).unwrap().join().unwrap();
     assert_eq!(opened.unwrap_err().kind(), ErrorKind::Corrupt);
 }
+
+#[tokio::test]
+async fn a_value_nested_deep_is_no_overflow() {
+    let place = Place::new(Engine::Memory);
+    let (db, store) = (place.open().await, place.store().await);
+    db.put(&Counter::new("a", 1)).await.unwrap();
+    copy(&store, b"\0\x02\0a\0", b"\0\x02\0a\0", |value| {
+        // One more field, which the program does not know: lists in lists.
+        value[1] += 1;
+        value.extend_from_slice(b"\xA1x");
+        value.extend(std::iter::repeat_n(0x91, 100_000));
+        value.push(0xC0);
+    })
+    .await;
+    assert_eq!(db.get(&Counter::key("a")).await.unwrap_err().kind(), ErrorKind::Corrupt);
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Nest {
+    inner: Vec<Nest>,
+}
+
+#[derive(Debug, Record, Serialize, Deserialize)]
+#[record(id = 1, name = "nests", key(id))]
+struct Nested {
+    id: u64,
+    nest: Nest,
+}
+
+#[tokio::test]
+async fn what_is_nested_as_deep_as_can_be_written_can_be_read() {
+    let place = Place::new(Engine::Memory);
+    let db = place.open_with(Schema::builder("nests", 1).collection::<Nested>().build().unwrap()).await.unwrap();
+    let mut written = 0;
+    for depth in 0..200 {
+        let nest = (0..depth).fold(Nest::default(), |nest, _| Nest { inner: vec![nest] });
+        match db.put(&Nested { id: depth as u64, nest }).await {
+            Ok(()) => written += 1,
+            Err(error) => assert_eq!(error.kind(), ErrorKind::InvalidInput),
+        }
+    }
+    assert!((20..200).contains(&written), "{written}");
+    assert_eq!(db.query(Nested::PRIMARY).limit(200).page().await.unwrap().records.len(), written);
+}
+
+#[derive(Debug, Record, Serialize, Deserialize)]
+#[record(id = 65_535, name = "last", key(id))]
+struct Lasting {
+    id: u64,
+    at: Timestamp,
+}
+
+#[tokio::test]
+async fn records_that_shall_not_expire_any_more_are_refused_with_advice_that_can_be_followed() {
+    let place = Place::new(Engine::Memory);
+    place.open_with(Schema::builder("last", 1).collection::<Last>().build().unwrap()).await.unwrap();
+    let lasting = Schema::builder("last", 2).collection::<Lasting>().build().unwrap();
+    let error = place.open_with(lasting).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::SchemaMismatch);
+    assert!(error.to_string().contains("keep `expires`"), "{error}");
+}

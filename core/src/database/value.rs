@@ -5,13 +5,14 @@
 
 use bytes::Bytes;
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{Deserialize, DeserializeOwned, IgnoredAny};
 
 use crate::{Error, ErrorKind, Result};
 
 const VERSION: u8 = 1;
-/// How deep a record may be nested; what the encoder writes at most.
-const DEPTH_MAX: usize = 1_024;
+/// How deep a record may be nested. Each level takes stack, also in a field that is skipped, and a forged value must not
+/// use it up.
+const DEPTH_MAX: usize = 128;
 
 /// Encodes a record or a row of the framework's own.
 pub(crate) fn encode<T: Serialize>(value: &T) -> Result<Bytes> {
@@ -21,6 +22,11 @@ pub(crate) fn encode<T: Serialize>(value: &T) -> Result<Bytes> {
     value
         .serialize(&mut serializer)
         .map_err(|error| Error::new(ErrorKind::InvalidInput, "the record cannot be serialized").with_source(error))?;
+    // The serializer does not count: what is written must be readable, with room for how a type counts its levels.
+    let mut depth = rmp_serde::Deserializer::from_read_ref(&bytes[1..]);
+    depth.set_max_depth(DEPTH_MAX / 2);
+    IgnoredAny::deserialize(&mut depth)
+        .map_err(|_| Error::new(ErrorKind::InvalidInput, "the record is nested too deep to be read again"))?;
     Ok(bytes.into())
 }
 
