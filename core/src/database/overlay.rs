@@ -13,7 +13,8 @@ use async_trait::async_trait;
 
 use super::commit::lock;
 use crate::store::{
-    Batch, Content, Entry, Fetch, Guard, KeyRange, Limits, Page, Read, Revision, Row, Rows, Scan, StoredKey, Summary, Write,
+    Batch, Content, Entry, Fetch, Guard, KeyRange, Limits, Page, Read, Revision, Row, Rows, Scan, StoredKey, Summary,
+    Write,
 };
 use crate::{Error, ErrorKind, Limit, Result};
 
