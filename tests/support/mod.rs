@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
 pub mod failing;
+pub mod racing;
 pub mod weak;
 
 use std::sync::Arc;

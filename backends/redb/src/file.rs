@@ -24,6 +24,8 @@ pub(crate) const FORMAT: &str = "format";
 pub(crate) const REVISION: &str = "revision";
 
 const FORMAT_VERSION: u64 = 1;
+/// No store comes this far: a greater revision is damage or forged, and must not run over.
+const REVISION_END: u64 = 1 << 63;
 const LOOK_CACHE_BYTES: usize = 4 << 20;
 
 /// A store's file, open for writing.
@@ -117,7 +119,10 @@ pub(crate) fn revision(database: &Database) -> Result<Revision> {
         }
     }
     view.open_table(ROWS).map_err(from_engine)?;
-    Ok(Revision(number(REVISION)?))
+    match number(REVISION)? {
+        revision @ ..REVISION_END => Ok(Revision(revision)),
+        _ => Err(damaged()),
+    }
 }
 
 /// Makes an empty store at `path` in one step: a crash leaves the whole file or none. If somebody else was faster, theirs

@@ -128,6 +128,20 @@ fn databases_of_other_programs_and_times_are_refused_untouched() {
 }
 
 #[test]
+fn a_revision_that_nothing_can_follow_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("forged.redb");
+    drop(strongroom_redb::Redb::open(&path).unwrap());
+    let database = Database::create(&path).unwrap();
+    let transaction = database.begin_write().unwrap();
+    let meta = TableDefinition::<&str, u64>::new("strongroom.meta");
+    transaction.open_table(meta).unwrap().insert("revision", u64::MAX).unwrap();
+    transaction.commit().unwrap();
+    drop(database);
+    assert_eq!(try_open(folder.path(), &fs::read(path).unwrap()), Err(ErrorKind::Corrupt));
+}
+
+#[test]
 fn a_file_of_a_later_engine_is_refused_untouched() {
     let folder = tempfile::tempdir().unwrap();
     let [mut closed, _] = stores(folder.path());

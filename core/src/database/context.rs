@@ -14,9 +14,9 @@ pub struct Context {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) schema: Schema,
     pub(crate) clock: Arc<dyn Clock>,
-    /// On a shared store, the revision of the catalog that this program opened: every batch is bound to it, so that a
-    /// program with an older schema cannot write past an index that a newer one added.
-    pub(crate) catalog: Option<Revision>,
+    /// The revision of the catalog that this handle opened: every batch is bound to it, so that a program with an older
+    /// schema, or another handle in this one, cannot write past an index that a newer one added.
+    pub(crate) catalog: Revision,
     pub(crate) queue: GroupCommit,
     /// Held by a transaction that conflicted too often, so that those like it take turns.
     pub(crate) gate: tokio::sync::Mutex<()>,
@@ -31,9 +31,7 @@ impl Context {
 
     /// Commits one batch through the queue.
     pub(crate) async fn commit(&self, mut batch: Batch) -> Result<Outcome> {
-        if let Some(revision) = self.catalog {
-            batch.guards.push(Guard::Key { key: catalog_key(), revision: Some(revision) });
-        }
+        batch.guards.push(Guard::Key { key: catalog_key(), revision: Some(self.catalog) });
         self.queue.commit(batch).await
     }
 

@@ -139,7 +139,7 @@ impl Verifier<'_> {
                 })),
             }
         }
-        for expected in expected.chunks(CHUNK) {
+        for expected in expected.chunks(CHUNK.min(self.context.store.info().limits.get_keys_max).max(1)) {
             let keys: Vec<StoredKey> = expected.iter().map(|(entry, ..)| entry.clone()).collect();
             for ((entry, target, record), row) in expected.iter().zip(self.read.get(&keys).await?.rows) {
                 let right = row.is_some_and(|row| row.content == Content::Link(target.clone()));
@@ -205,7 +205,8 @@ impl Verifier<'_> {
     }
 
     async fn chunk(&self, range: &KeyRange, fetch: Fetch) -> Result<Option<(Vec<Entry>, KeyRange)>> {
-        let scan = Scan { range: range.clone(), reverse: false, limit: CHUNK, max_bytes: CHUNK_BYTES, fetch };
+        let limit = CHUNK.min(self.context.store.info().limits.page_entries_max).max(1);
+        let scan = Scan { range: range.clone(), reverse: false, limit, max_bytes: CHUNK_BYTES, fetch };
         let entries = self.read.scan(&scan).await?.entries;
         let rest = entries.last().map(|last| range.beyond(&last.key, false));
         Ok(rest.map(|rest| (entries, rest)))

@@ -60,11 +60,10 @@ impl DatabaseBuilder {
     pub async fn open(self, store: Arc<dyn Store>) -> Result<Database> {
         let revision = catalog::open(&*store, &self.schema).await.map_err(|error| error.during("open"))?;
         let info = store.info();
-        let shared = info.sharing == crate::store::Sharing::Shared;
         let context = Context {
             schema: self.schema,
             clock: self.clock,
-            catalog: shared.then_some(revision),
+            catalog: revision,
             queue: commit::GroupCommit::new(store.clone()),
             gate: tokio::sync::Mutex::new(()),
             transaction_snapshots: tokio::sync::Semaphore::new((info.limits.snapshots_max / 2).max(1)),
@@ -81,7 +80,8 @@ impl Database {
     /// # Errors
     ///
     /// `SchemaMismatch` with what differs, `UnsupportedVersion` for a newer format, `UniqueViolation` if a new unique index
-    /// meets duplicates (the schema is then as it was), `Corrupt`, and those of the store.
+    /// meets duplicates, `Limit` if an entry of a new index would be too long (the schema is then as it was), `Corrupt`, and those of
+    /// the store.
     pub async fn open(store: impl Store, schema: Schema) -> Result<Self> {
         Self::builder(schema).open(Arc::new(store)).await
     }

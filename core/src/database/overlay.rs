@@ -13,15 +13,19 @@ use async_trait::async_trait;
 
 use super::commit::lock;
 use crate::store::{
-    Batch, Content, Entry, Fetch, Guard, KeyRange, Page, Read, Revision, Row, Rows, Scan, StoredKey, Summary, Write,
+    Batch, Content, Entry, Fetch, Guard, KeyRange, Limits, Page, Read, Revision, Row, Rows, Scan, StoredKey, Summary,
+    Write,
 };
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Limit, Result};
 
 /// The revision of a row that the transaction itself wrote.
 pub(crate) const UNCOMMITTED: Revision = Revision(u64::MAX);
 
 /// Reads of a base, own writes over it.
-pub(crate) struct Overlay(Mutex<State>);
+pub(crate) struct Overlay {
+    limits: Limits,
+    state: Mutex<State>,
+}
 
 /// What a transaction has read and wants to write.
 pub(crate) struct State {
@@ -35,6 +39,8 @@ pub(crate) struct State {
     scanned: Vec<Scanned>,
     /// Own writes.
     writes: BTreeMap<StoredKey, Write>,
+    /// Bytes of their keys and values.
+    bytes: usize,
 }
 
 struct Scanned {
@@ -44,28 +50,34 @@ struct Scanned {
 }
 
 impl Overlay {
-    pub(crate) fn new(base: Arc<dyn Read>) -> Self {
-        Overlay(Mutex::new(State {
+    pub(crate) fn new(base: Arc<dyn Read>, limits: Limits) -> Self {
+        let state = State {
             base: Some(base),
             read: HashMap::new(),
             assumed_absent: BTreeSet::new(),
             scanned: Vec::new(),
             writes: BTreeMap::new(),
-        }))
+            bytes: 0,
+        };
+        Overlay { limits, state: Mutex::new(state) }
     }
 
     /// Changes what is to be written, in one step that no other use of the same transaction can cut in two.
+    ///
+    /// Past what a batch may hold it fails at once, not when all has been gathered; the commit then fails as well.
     pub(crate) fn stage<T>(&self, change: impl FnOnce(&mut State) -> Result<T>) -> Result<T> {
-        let mut state = lock(&self.0);
+        let mut state = lock(&self.state);
         if state.base.is_none() {
             return Err(ended());
         }
-        change(&mut state)
+        let changed = change(&mut state)?;
+        state.check(&self.limits)?;
+        Ok(changed)
     }
 
     /// Ends the transaction: its guards and writes as one batch. Later calls answer `TransactionEnded`.
     pub(crate) fn seal(&self) -> Batch {
-        let mut state = lock(&self.0);
+        let mut state = lock(&self.state);
         state.base = None;
         let read = std::mem::take(&mut state.read);
         let absent = std::mem::take(&mut state.assumed_absent);
@@ -79,8 +91,20 @@ impl Overlay {
         Batch { guards, writes: std::mem::take(&mut state.writes), stamped: Vec::new() }
     }
 
+    /// Reads rows of the base, however many.
+    async fn base_rows(&self, base: &dyn Read, keys: &[StoredKey]) -> Result<(Revision, Vec<Option<Row>>)> {
+        let mut as_of = Revision::ZERO;
+        let mut rows = Vec::with_capacity(keys.len());
+        for keys in keys.chunks(self.limits.get_keys_max.max(1)) {
+            let fetched = base.get(keys).await?;
+            as_of = fetched.as_of;
+            rows.extend(fetched.rows);
+        }
+        Ok((as_of, rows))
+    }
+
     fn base(&self) -> Result<Arc<dyn Read>> {
-        lock(&self.0).base.clone().ok_or_else(ended)
+        lock(&self.state).base.clone().ok_or_else(ended)
     }
 }
 
@@ -92,7 +116,23 @@ impl State {
 
     /// Writes one row.
     pub(crate) fn write(&mut self, key: StoredKey, write: Write) {
-        self.writes.insert(key, write);
+        self.bytes += key.len() + write.bytes();
+        let key_bytes = key.len();
+        if let Some(last) = self.writes.insert(key, write) {
+            self.bytes -= key_bytes + last.bytes();
+        }
+    }
+
+    /// Checks the own writes against what a batch may hold.
+    fn check(&self, limits: &Limits) -> Result<()> {
+        if self.writes.len() > limits.batch_writes_max {
+            let asked = self.writes.len() as u64;
+            return Err(Error::limit(Limit::BatchWrites, limits.batch_writes_max as u64, asked));
+        }
+        if self.bytes > limits.batch_bytes_max {
+            return Err(Error::limit(Limit::BatchBytes, limits.batch_bytes_max as u64, self.bytes as u64));
+        }
+        Ok(())
     }
 
     /// Requires the key to be absent at commit, without reading it.
@@ -130,20 +170,20 @@ impl Read for Overlay {
     async fn get(&self, keys: &[StoredKey]) -> Result<Rows> {
         let base = self.base()?;
         let unknown: Vec<StoredKey> = {
-            let state = lock(&self.0);
+            let state = lock(&self.state);
             let unknown: BTreeSet<_> = keys.iter().filter(|key| state.current(key).is_none()).collect();
             unknown.into_iter().cloned().collect()
         };
         let mut as_of = Revision::ZERO;
         if !unknown.is_empty() {
-            let fetched = base.get(&unknown).await?;
-            as_of = fetched.as_of;
-            let mut state = lock(&self.0);
-            for (key, row) in unknown.into_iter().zip(fetched.rows) {
+            let (revision, rows) = self.base_rows(&*base, &unknown).await?;
+            as_of = revision;
+            let mut state = lock(&self.state);
+            for (key, row) in unknown.into_iter().zip(rows) {
                 state.read.entry(key).or_insert(row);
             }
         }
-        let state = lock(&self.0);
+        let state = lock(&self.state);
         let rows = keys.iter().map(|key| state.current(key).flatten()).collect();
         Ok(Rows { as_of, rows })
     }
@@ -156,7 +196,7 @@ impl Read for Overlay {
             rest.limit = scan.limit.saturating_sub(merged.entries.len());
             let page = base.scan(&rest).await?;
             let as_of = page.as_of;
-            let mut state = lock(&self.0);
+            let mut state = lock(&self.state);
             let Some(edge) = merged.add(&mut state, &rest, page, scan) else {
                 break (as_of, false);
             };
@@ -175,19 +215,19 @@ impl Read for Overlay {
         let base = self.base()?;
         let mut summary = base.summarize(range).await?;
         let own = {
-            let mut state = lock(&self.0);
+            let mut state = lock(&self.state);
             state.scanned.push(Scanned { range: range.clone(), as_of: summary.as_of, rows: summary.rows });
             state.writes_in(range, false)
         };
         // The base's rows under the own writes are known in most cases; where not, they are read.
         let keys: Vec<StoredKey> = own.iter().map(|(key, _)| key.clone()).collect();
         let known: Vec<Option<Option<Row>>> = {
-            let state = lock(&self.0);
+            let state = lock(&self.state);
             keys.iter().map(|key| state.read.get(key).cloned()).collect()
         };
         let unknown: Vec<StoredKey> =
             keys.iter().zip(&known).filter(|(_, row)| row.is_none()).map(|(key, _)| key.clone()).collect();
-        let mut fetched = if unknown.is_empty() { Vec::new() } else { base.get(&unknown).await?.rows }.into_iter();
+        let mut fetched = self.base_rows(&*base, &unknown).await?.1.into_iter();
         for ((_, now), before) in own.into_iter().zip(known) {
             let before = before.unwrap_or_else(|| fetched.next().flatten());
             summary.rows = summary.rows + u64::from(now.is_some()) - u64::from(before.is_some());
@@ -255,16 +295,15 @@ impl Merge {
                     state.read.entry(target.clone()).or_insert_with(|| entry.target.clone());
                 }
             }
-            match from_own {
-                None => self.entries.extend(from_base),
+            let entry = match from_own {
+                None => from_base,
                 Some((key, row)) => {
                     edge = Some(key.clone());
-                    self.entries.extend(row.map(|row| own_entry(key, row, scan.fetch)));
+                    row.map(|row| own_entry(key, row, scan.fetch))
                 }
-            }
-            if let Some(entry) = self.entries.last() {
-                self.bytes += size(entry);
-            }
+            };
+            self.bytes += entry.as_ref().map_or(0, size);
+            self.entries.extend(entry);
         }
         let exhausted = !page.more && base.peek().is_none() && own.peek().is_none();
         let range = match &edge {
@@ -309,7 +348,7 @@ fn ended() -> Error {
 
 impl fmt::Debug for Overlay {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = lock(&self.0);
+        let state = lock(&self.state);
         write!(f, "Overlay({} read, {} scanned, {} written)", state.read.len(), state.scanned.len(), state.writes.len())
     }
 }

@@ -34,7 +34,8 @@ enum Expect {
 
 impl Transaction {
     pub(crate) fn new(context: Arc<Context>, base: Arc<dyn Read>, blind: bool) -> Self {
-        Transaction { context, overlay: Arc::new(Overlay::new(base)), blind }
+        let overlay = Overlay::new(base, context.store.info().limits);
+        Transaction { context, overlay: Arc::new(overlay), blind }
     }
 
     pub(crate) fn seal(&self) -> Batch {
@@ -79,7 +80,7 @@ impl Transaction {
     /// # Errors
     ///
     /// `AlreadyExists`, `UniqueViolation`, `InvalidInput` if it cannot be serialized, `Limit` for its key, an index entry or its
-    /// value, `Corrupt`, `TransactionEnded`, and those of the store's `get`. The limits of a batch are checked at the commit.
+    /// value, `Corrupt`, `TransactionEnded`, and those of the store's `get`. `Limit` too once the own writes are more than a batch may hold.
     pub async fn insert<R: Record>(&self, record: &R) -> Result<()> {
         self.save(record, Expect::Absent).await
     }
@@ -141,7 +142,7 @@ impl Transaction {
         let reads: Vec<StoredKey> =
             std::iter::once(&key).chain(unique_entries(&entries).map(|(entry, _)| entry)).cloned().collect();
         let rows = self.overlay.get(&reads).await?.rows;
-        self.evict_expired_owners::<R>(&key, &rows[1..]).await?;
+        self.evict_expired_owners::<R>(&key, &reads[1..], &rows[1..]).await?;
         let now = self.context.clock.now();
         self.overlay.stage(|state| {
             let old = old_record::<R>(state, &key)?;
@@ -178,18 +179,31 @@ impl Transaction {
     }
 
     /// A unique entry may still be held by a record that has expired and was not swept yet: that one gives way.
-    async fn evict_expired_owners<R: Record>(&self, key: &StoredKey, unique_rows: &[Option<Row>]) -> Result<()> {
-        let others: Vec<StoredKey> =
-            unique_rows.iter().filter_map(|row| owner(row.as_ref())).filter(|owner| *owner != key).cloned().collect();
+    async fn evict_expired_owners<R: Record>(
+        &self,
+        key: &StoredKey,
+        entries: &[StoredKey],
+        rows: &[Option<Row>],
+    ) -> Result<()> {
+        let owners = entries.iter().zip(rows).filter_map(|(entry, row)| Some((entry, owner(row.as_ref())?)));
+        let (held, others): (Vec<_>, Vec<_>) =
+            owners.filter(|(_, owner)| *owner != key).map(|(entry, owner)| (entry.clone(), owner.clone())).unzip();
         if others.is_empty() || R::COLLECTION.expiry.is_none() {
             return Ok(());
         }
         let rows = self.overlay.get(&others).await?.rows;
         let now = self.context.clock.now();
-        for (other, row) in others.into_iter().zip(rows) {
-            let expired =
-                decode_row::<R>(row, &other)?.and_then(|record| record.expires_at()).is_some_and(|at| at <= now);
-            if expired {
+        for ((entry, other), row) in held.into_iter().zip(others).zip(rows) {
+            let Some(record) = decode_row::<R>(row, &other)? else {
+                // A lone operation reads without a snapshot: this holder went after its entry was read. The entry is free,
+                // or else the guard on it tells.
+                self.overlay.stage(|state| {
+                    state.write(entry, Write::Delete);
+                    Ok(())
+                })?;
+                continue;
+            };
+            if record.expires_at().is_some_and(|at| at <= now) {
                 self.delete_stored::<R>(other).await?;
             }
         }

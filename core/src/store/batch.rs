@@ -142,7 +142,8 @@ impl Batch {
 }
 
 impl Write {
-    fn bytes(&self) -> usize {
+    /// Bytes of the value or target.
+    pub(crate) fn bytes(&self) -> usize {
         match self {
             Write::Put(value) => value.len(),
             Write::Link(LinkTo::Key(target)) => target.len(),

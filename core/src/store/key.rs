@@ -34,6 +34,9 @@ impl fmt::Display for Revision {
 pub struct StoredKey(Bytes);
 
 impl StoredKey {
+    /// The key without bytes, before all others.
+    pub const EMPTY: StoredKey = StoredKey(Bytes::new());
+
     /// A key of these bytes.
     pub fn new(bytes: impl Into<Bytes>) -> Self {
         StoredKey(bytes.into())

@@ -21,22 +21,29 @@ pub(super) async fn build_index(store: &dyn Store, schema: &Schema, space: Keysp
     let Some(erased) = schema.erased.iter().find(|erased| erased.collection.id == space.collection) else {
         return Err(Error::new(ErrorKind::SchemaMismatch, "an index of an unknown collection is being built"));
     };
+    let limits = &store.info().limits;
+    let mut records_max = RECORDS_PER_BATCH.min(limits.page_entries_max).max(1);
     loop {
         let progress = read_progress(store, space).await?;
         let mut range = Keyspace::records(space.collection).range();
         if let Some(Row { content: Content::Value(done), .. }) = &progress {
             range = range.beyond(&StoredKey::new(done.clone()), false);
         }
-        let scan =
-            Scan { range, reverse: false, limit: RECORDS_PER_BATCH, max_bytes: BYTES_PER_BATCH, fetch: Fetch::Values };
+        let scan = Scan { range, reverse: false, limit: records_max, max_bytes: BYTES_PER_BATCH, fetch: Fetch::Values };
         let page = store.scan(&scan).await?;
         let Some(last) = page.entries.last().map(|entry| entry.key.clone()) else {
             return finish(store, space, progress).await;
         };
+        let records = page.entries.len();
         let mut batch = entries_of(store, erased, space, page.entries).await?;
         let key = progress_key(space);
         batch.guards.push(Guard::Key { key: key.clone(), revision: progress.map(|row| row.revision) });
         batch.writes.insert(key, Write::Put(last.into_bytes()));
+        if records > 1 && batch.check(limits).is_err() {
+            // Records of many entries each: fewer of them at a time.
+            records_max = records / 2;
+            continue;
+        }
         // A conflict: a record changed, or another process builds too. The progress row tells where to go on.
         commit_alone(store, batch).await?;
     }
@@ -75,13 +82,15 @@ async fn guard_unique_entries(store: &dyn Store, erased: &Erased, space: Keyspac
             _ => None,
         })
         .collect();
-    let entries: Vec<StoredKey> = unique.iter().map(|(entry, _)| entry.clone()).collect();
-    for ((entry, target), row) in unique.into_iter().zip(store.get(&entries).await?.rows) {
-        match row {
-            Some(Row { content: Content::Link(owner), .. }) if owner != target => {
-                return Err(duplicates(erased, space));
+    for unique in unique.chunks(store.info().limits.get_keys_max.max(1)) {
+        let entries: Vec<StoredKey> = unique.iter().map(|(entry, _)| entry.clone()).collect();
+        for ((entry, target), row) in unique.iter().zip(store.get(&entries).await?.rows) {
+            match row {
+                Some(Row { content: Content::Link(owner), .. }) if owner != *target => {
+                    return Err(duplicates(erased, space));
+                }
+                row => batch.guards.push(Guard::Key { key: entry.clone(), revision: row.map(|row| row.revision) }),
             }
-            row => batch.guards.push(Guard::Key { key: entry, revision: row.map(|row| row.revision) }),
         }
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 use super::FORMAT_VERSION;
 use super::entry::{Catalog, CollectionEntry, ComponentEntry, IndexEntry};
-use crate::schema::Schema;
+use crate::schema::{EXPIRY_INDEX_ID, Schema};
 use crate::{Error, ErrorKind, Result};
 
 /// The catalog that the program wants, from the one that the store has. New indexes of old collections are marked as to be
@@ -83,6 +83,13 @@ fn evolve_collection(
     for index in &old.indexes {
         if new.indexes.iter().any(|kept| kept.id == index.id) {
             continue;
+        }
+        if index.id == EXPIRY_INDEX_ID {
+            return refuse(format!(
+                "the records of collection {} expire in the store and do not in the program; keep `expires` and \
+                 its field",
+                new.name
+            ));
         }
         if !new.removed_indexes.contains(&index.id) {
             return refuse(format!(

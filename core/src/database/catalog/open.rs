@@ -11,6 +11,9 @@ use crate::schema::Schema;
 use crate::store::{Batch, Content, Fetch, Guard, KeyRange, Revision, Scan, Store, StoredKey, Write};
 use crate::{Error, ErrorKind, Result};
 
+/// How deep a catalog is nested at most: two catalogs, one in the other.
+const DEPTH_MAX: usize = 32;
+
 /// Brings the store's catalog to the program's schema; gives the revision of the catalog's row.
 ///
 /// Safe to race and to be interrupted: every step is one guarded batch, and what is left of an interrupted one is finished
@@ -66,7 +69,7 @@ async fn upgrade(
         for index in collection.indexes.iter().filter(|index| index.building) {
             let space = Keyspace { collection: collection.id, index: index.id };
             if let Err(error) = build_index(store, schema, space).await {
-                if error.kind() == ErrorKind::UniqueViolation {
+                if cannot_succeed(&error) {
                     restore(store, &wanted, revision).await?;
                 }
                 return Err(error);
@@ -95,15 +98,30 @@ async fn upgrade(
     replace(store, Some(revision), &wanted).await
 }
 
+/// Whether the records themselves stand in the way of an index, so that building it again would fail again: duplicates, an
+/// entry longer than a key may be, a record that cannot be read.
+fn cannot_succeed(error: &Error) -> bool {
+    error.kind() == ErrorKind::UniqueViolation || error.is_limit() || error.is_corrupt()
+}
+
 /// Leaves the schema as it was before an upgrade that cannot succeed.
 async fn restore(store: &dyn Store, wanted: &Catalog, revision: Revision) -> Result<()> {
     let Some(before) = &wanted.before else { return Ok(()) };
-    for collection in &wanted.collections {
-        for index in collection.indexes.iter().filter(|index| index.building) {
-            let space = Keyspace { collection: collection.id, index: index.id };
-            store.drop_range(&space.range()).await?;
-            store.drop_range(&KeyRange::prefix(progress_key(space).as_bytes())).await?;
-        }
+    let indexes = wanted.collections.iter().flat_map(|collection| {
+        let building = collection.indexes.iter().filter(|index| index.building);
+        building.map(|index| Keyspace { collection: collection.id, index: index.id })
+    });
+    let spaces: Vec<Keyspace> = indexes.collect();
+    // The progress goes first: whoever is interrupted between the two must not take a part of the entries for all up to
+    // there. And only if the catalog is still this one: another process may have finished the indexes and be using them.
+    let mut batch = Batch::default();
+    batch.guards.push(Guard::Key { key: catalog_key(), revision: Some(revision) });
+    batch.writes.extend(spaces.iter().map(|space| (progress_key(*space), Write::Delete)));
+    if commit_alone(store, batch).await?.is_none() {
+        return Ok(());
+    }
+    for space in spaces {
+        store.drop_range(&space.range()).await?;
     }
     replace(store, Some(revision), before).await?;
     Ok(())
@@ -114,7 +132,7 @@ async fn read(store: &dyn Store) -> Result<Option<(Catalog, Revision)>> {
     match rows.into_iter().next().flatten() {
         None => Ok(None),
         Some(row) => match row.content {
-            Content::Value(bytes) => Ok(Some((value::decode(&bytes, "the catalog")?, row.revision))),
+            Content::Value(bytes) => Ok(Some((value::decode_within(DEPTH_MAX, &bytes, "the catalog")?, row.revision))),
             Content::Link(_) => Err(Error::new(ErrorKind::Corrupt, "the catalog is a link")),
         },
     }

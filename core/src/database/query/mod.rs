@@ -127,7 +127,8 @@ impl<S: Source, R: Record, C> Query<S, R, C> {
         self.typed()
     }
 
-    /// Keeps what lies in `range` of the next component, which must be ordered. An inverted range holds nothing.
+    /// Keeps what lies in `range` of the next component, which must be ordered. An inverted range holds nothing; a second call
+    /// replaces the ends that it names.
     pub fn range<B>(mut self, range: impl RangeBounds<B>) -> Query<S, R, Sorted<C::Component>>
     where
         C: Sortable,
@@ -140,7 +141,7 @@ impl<S: Source, R: Record, C> Query<S, R, C> {
                 bytes
             })
         };
-        // Each call narrows only the ends that it names.
+        // Each call sets only the ends that it names.
         match encoded(range.start_bound()) {
             Bound::Unbounded => {}
             bound => self.plan.lower = bound,
@@ -330,8 +331,12 @@ impl<R: Record, C> Query<Database, R, C> {
         let mut deletion = Deletion::new(self.plan);
         while let Some((plan, limit)) = deletion.next() {
             let chunk = self.source.write(|tx| async move { delete_chunk::<R>(&tx, plan, limit).await });
-            let done = chunk.await?;
-            deletion.add(done);
+            match chunk.await {
+                Ok(done) => deletion.add(done),
+                // Records of many entries each: fewer of them at a time.
+                Err(error) if error.is_limit() && limit > 1 => deletion.chunk = limit / 2,
+                Err(error) => return Err(error),
+            }
         }
         Ok(deletion.deleted)
     }
@@ -340,6 +345,8 @@ impl<R: Record, C> Query<Database, R, C> {
 /// How far a deletion in chunks has come.
 struct Deletion {
     plan: Plan,
+    /// Records at a time.
+    chunk: usize,
     left: usize,
     more: bool,
     deleted: u64,
@@ -347,12 +354,12 @@ struct Deletion {
 
 impl Deletion {
     fn new(plan: Plan) -> Self {
-        Deletion { left: plan.limit.unwrap_or(usize::MAX), plan, more: true, deleted: 0 }
+        Deletion { left: plan.limit.unwrap_or(usize::MAX), chunk: CHUNK, plan, more: true, deleted: 0 }
     }
 
     /// What to delete next, and how many records of it.
     fn next(&self) -> Option<(&Plan, usize)> {
-        (self.more && self.left > 0).then_some((&self.plan, self.left.min(CHUNK)))
+        (self.more && self.left > 0).then_some((&self.plan, self.left.min(self.chunk)))
     }
 
     fn add(&mut self, (deleted, next): (u64, Option<Cursor>)) {
@@ -389,8 +396,9 @@ pub(crate) async fn read_records<R: Record>(source: &impl Source, keys: &[Key<R>
         keys.iter().map(|key| record_key(codec, R::COLLECTION, &key.components)).collect::<Result<Vec<_>>>()?;
     let now = context.clock.now();
     let mut records = Vec::with_capacity(keys.len());
+    let mut asked = keys.iter();
     for keys in stored.chunks(context.store.info().limits.get_keys_max.max(1)) {
-        for (key, row) in keys.iter().zip(source.read().get(keys).await?.rows) {
+        for ((key, row), asked) in keys.iter().zip(source.read().get(keys).await?.rows).zip(&mut asked) {
             let record: Option<R> = match row.map(|row| row.content) {
                 None => None,
                 Some(Content::Value(value)) => Some(value::decode(&value, R::COLLECTION.name)?),
@@ -398,6 +406,9 @@ pub(crate) async fn read_records<R: Record>(source: &impl Source, keys: &[Key<R>
                     return Err(damaged(R::COLLECTION.name, "a link where a record should be", key));
                 }
             };
+            if record.as_ref().is_some_and(|record| Key::of(record) != *asked) {
+                return Err(damaged(R::COLLECTION.name, "the record of another key", key));
+            }
             records.push(record.filter(|record| record.expires_at().is_none_or(|at| at > now)));
         }
     }
@@ -420,18 +431,30 @@ async fn read_page<R: Record>(source: &impl Source, plan: &Plan, limit: usize) -
     };
     let mut page = Page { records: Vec::with_capacity(limit.min(CHUNK)), next: None, damaged: Vec::new() };
     let mut range = located.range;
+    let mut barren = 0;
     while page.records.len() < limit {
-        let limit = (limit - page.records.len()).min(page_max);
-        let scan = Scan { range: range.clone(), reverse: plan.reverse, limit, max_bytes: PAGE_BYTES_MAX, fetch };
-        let StoredPage { entries, more, .. } = source.read().scan(&scan).await?;
-        let Some(last) = entries.last().map(|entry| entry.key.clone()) else { break };
+        // Where nothing lives (expired or damaged rows) each look takes more, and may then take too many.
+        let look = (limit - page.records.len()).max(barren).min(page_max);
+        let scan = Scan { range: range.clone(), reverse: plan.reverse, limit: look, max_bytes: PAGE_BYTES_MAX, fetch };
+        let StoredPage { entries, mut more, .. } = source.read().scan(&scan).await?;
+        let Some(mut last) = entries.last().map(|entry| entry.key.clone()) else { break };
+        barren = entries.len().saturating_mul(2);
+        let before = page.records.len();
         for entry in entries {
+            if page.records.len() == limit {
+                more = true;
+                break;
+            }
+            last = entry.key.clone();
             match opener.open::<R>(entry) {
                 Ok(record) if record.expires_at().is_some_and(|at| at <= now) => {}
                 Ok(record) => page.records.push(record),
-                Err(damage) if plan.skip_damaged && damage.error.is_corrupt() => page.damaged.push(damage),
+                Err(damage) if plan.skip_damaged && damage.is_of_the_row() => page.damaged.push(damage),
                 Err(damage) => return Err(damage.error),
             }
+        }
+        if page.records.len() > before {
+            barren = 0;
         }
         if !more {
             page.next = None;

@@ -1,13 +1,13 @@
 //! From an entry of a page to a checked record.
 
 use super::super::keyspace::append_stored;
-use super::super::rows::{damaged, fingerprint};
+use super::super::rows::{damaged, fingerprint, key_of};
 use super::super::value;
 use super::plan::Plan;
 use crate::key::Components;
 use crate::schema::{IndexRef, Record};
 use crate::store::{Content, Entry, KeyCodec, StoredKey};
-use crate::{Error, Result};
+use crate::{Error, ErrorKind, Result};
 
 /// A row that a query could not read, when it was asked to [skip](super::Query::skip_damaged) such rows.
 #[derive(Clone, Debug)]
@@ -16,6 +16,13 @@ pub struct Damage {
     pub row: String,
     /// What is wrong with it.
     pub error: Error,
+}
+
+impl Damage {
+    /// Whether the row is at fault; a value of an unknown version may as well be one whose first byte was damaged.
+    pub(super) fn is_of_the_row(&self) -> bool {
+        self.error.is_corrupt() || self.error.kind() == ErrorKind::UnsupportedVersion
+    }
 }
 
 /// Opens the entries of one query.
@@ -52,6 +59,11 @@ impl Opener<'_> {
             // Keeps the kind, names the row.
             Error::new(error.kind(), format!("{error} (row {})", fingerprint(&key)))
         })?;
+        if let Some(target) = &tail
+            && key_of(self.codec, &record)? != *target
+        {
+            return Err(self.wrong::<R>("a record under the key of another", &key));
+        }
         if self.belongs(&record, &key, tail.as_ref())? {
             Ok(record)
         } else {

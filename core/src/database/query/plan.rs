@@ -60,7 +60,11 @@ impl Plan {
             Bound::Unbounded => whole.start,
             Bound::Included(component) => under(component).start,
             // Behind every key that begins with the component.
-            Bound::Excluded(component) => flip(under(component).end),
+            Bound::Excluded(component) => match under(component).end {
+                // Nothing lies behind the greatest of all keys.
+                Bound::Unbounded => return Ok(Located { prefix_len: prefix.len(), range: NOTHING }),
+                end => flip(end),
+            },
         };
         let end = match &self.upper {
             Bound::Unbounded => whole.end,
@@ -86,6 +90,9 @@ impl Plan {
         Ok(if before_range { range } else { beyond })
     }
 }
+
+/// A range without keys.
+const NOTHING: KeyRange = KeyRange { start: Bound::Unbounded, end: Bound::Excluded(StoredKey::EMPTY) };
 
 /// The end of one range as the start of the next, and the other way round.
 fn flip(bound: Bound<StoredKey>) -> Bound<StoredKey> {
