@@ -234,6 +234,8 @@ async fn rows_without_a_catalog_and_a_damaged_catalog_are_refused() {
         (b"\x01", ErrorKind::Corrupt),
         (b"\x01garbage", ErrorKind::Corrupt),
         (b"\x02", ErrorKind::UnsupportedVersion),
+        // A newer format may have another shape: {"format": 2, "shape": "another"}.
+        (b"\x01\x82\xA6format\x02\xA5shape\xA7another", ErrorKind::UnsupportedVersion),
     ] {
         let store: Arc<dyn Store> = Arc::new(strongroom_memory::Memory::new());
         write(&store, &[0, 0, 1], catalog).await;

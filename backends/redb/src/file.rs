@@ -133,8 +133,7 @@ fn create(path: &Path) -> Result<()> {
         Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => {}
         Err(error) => return Err(access(&error.error)),
     }
-    sync_folder(path);
-    Ok(())
+    sync_folder(path)
 }
 
 /// Puts an empty store in the place of an empty file, which somebody made to reserve the name.
@@ -152,8 +151,7 @@ fn replace_empty(path: &Path) -> Result<()> {
         return Ok(());
     }
     empty_store(path)?.persist(path).map_err(|error| access(&error.error))?;
-    sync_folder(path);
-    Ok(())
+    sync_folder(path)
 }
 
 /// An empty store under another name in the same folder, closed.
@@ -182,10 +180,9 @@ fn folder(path: &Path) -> PathBuf {
 }
 
 /// Makes the new name durable. Not every system lets a folder be opened; there it does so by itself.
-fn sync_folder(path: &Path) {
-    if let Ok(folder) = File::open(folder(path)) {
-        folder.sync_all().ok();
-    }
+fn sync_folder(path: &Path) -> Result<()> {
+    let Ok(folder) = File::open(folder(path)) else { return Ok(()) };
+    folder.sync_all().map_err(|error| from_io(&error, "its folder cannot be synced, so the new file might not last"))
 }
 
 fn access(error: &io::Error) -> Error {

@@ -1,6 +1,5 @@
 //! The validator: which difference between catalog and program is safe.
 
-use super::FORMAT_VERSION;
 use super::entry::{Catalog, CollectionEntry, ComponentEntry, IndexEntry};
 use crate::schema::{EXPIRY_INDEX_ID, Schema};
 use crate::{Error, ErrorKind, Result};
@@ -10,15 +9,8 @@ use crate::{Error, ErrorKind, Result};
 ///
 /// # Errors
 ///
-/// `UnsupportedVersion` for a newer format, `SchemaMismatch` with what differs.
+/// `SchemaMismatch` with what differs.
 pub(super) fn evolve(stored: &Catalog, schema: &Schema) -> Result<Catalog> {
-    if stored.format > FORMAT_VERSION {
-        let message = format!(
-            "the store has format version {}, this program reads up to {FORMAT_VERSION}; use a newer program",
-            stored.format
-        );
-        return Err(Error::new(ErrorKind::UnsupportedVersion, message));
-    }
     if stored.schema != schema.name {
         return refuse(format!("the store holds schema {:?}, the program expects {:?}", stored.schema, schema.name));
     }

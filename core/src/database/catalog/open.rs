@@ -1,9 +1,12 @@
 //! Opening: catalog and program are brought together before the first record is touched.
 
+use serde::Deserialize;
+
 use super::super::commit::commit_alone;
 use super::super::context::catalog_key;
 use super::super::keyspace::Keyspace;
 use super::super::value;
+use super::FORMAT_VERSION;
 use super::build::{build_index, progress_key};
 use super::entry::Catalog;
 use super::evolution::evolve;
@@ -132,10 +135,29 @@ async fn read(store: &dyn Store) -> Result<Option<(Catalog, Revision)>> {
     match rows.into_iter().next().flatten() {
         None => Ok(None),
         Some(row) => match row.content {
-            Content::Value(bytes) => Ok(Some((value::decode_within(DEPTH_MAX, &bytes, "the catalog")?, row.revision))),
+            Content::Value(bytes) => {
+                refuse_newer(value::decode_within(DEPTH_MAX, &bytes, "the catalog")?)?;
+                Ok(Some((value::decode_within(DEPTH_MAX, &bytes, "the catalog")?, row.revision)))
+            }
             Content::Link(_) => Err(Error::new(ErrorKind::Corrupt, "the catalog is a link")),
         },
     }
+}
+
+/// What every format's catalog has. Read first: a newer one may have another shape.
+#[derive(Deserialize)]
+struct Format {
+    format: u32,
+}
+
+fn refuse_newer(Format { format }: Format) -> Result<()> {
+    if format <= FORMAT_VERSION {
+        return Ok(());
+    }
+    let message = format!(
+        "the store has format version {format}, this program reads up to {FORMAT_VERSION}; use a newer program"
+    );
+    Err(Error::new(ErrorKind::UnsupportedVersion, message))
 }
 
 /// Writes the catalog if it is still what was read. `None`: it is not.
