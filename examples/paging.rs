@@ -9,7 +9,7 @@
 use std::path::Path;
 use std::time::Instant;
 
-use strongroom::matrix::{self, EventId, Message, RoomId, UserId};
+use strongroom::matrix::{self, Message, RoomId};
 use strongroom::{Database, Json, Result, Timestamp};
 
 const PAGES: usize = 4_000;
@@ -78,23 +78,6 @@ async fn fill(path: &Path, messages: i64) -> Result<Database> {
 }
 
 fn message(time: i64, content: &Json) -> Message {
-    Message {
-        room_id: room(),
-        message_id: EventId::from(format!("$event-{time:020}").as_str()),
-        event_type: "m.room.message".to_owned(),
-        sender_key: UserId::from(format!("@user-{}:example.org", time % 100).as_str()),
-        timestamp: Timestamp::from_millis(time),
-        content: content.clone(),
-        state_key: None,
-        unsigned: None,
-        relates_to: None,
-        relates_to_type: None,
-        relation_key: None,
-        thread_root: None,
-        in_reply_to: None,
-        redacted: false,
-        redaction_reason: None,
-        via: None,
-        stored_at: Timestamp::from_millis(time),
-    }
+    let (event, sender) = (format!("$event-{time:020}"), format!("@user-{}:example.org", time % 100));
+    Message::new(room(), event, "m.room.message", sender, Timestamp::from_millis(time), content.clone())
 }

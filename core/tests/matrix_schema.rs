@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use strongroom_core::key::Component;
-use strongroom_core::matrix::{self, EventId, Membership, Message, RoomId, UserId};
+use strongroom_core::matrix::{self, EventId, Membership, Message};
 use strongroom_core::schema::{ComponentDef, IndexDef, Presence, Role};
 use strongroom_core::{Json, Record, Schema, Timestamp, engine};
 
@@ -54,25 +54,10 @@ fn name(component: &ComponentDef) -> String {
 }
 
 fn message() -> Message {
-    Message {
-        room_id: RoomId::from("!secret-room"),
-        message_id: EventId::from("$secret-event"),
-        event_type: "m.room.message".into(),
-        sender_key: UserId::from("@secret:user"),
-        timestamp: Timestamp::from_millis(-5),
-        content: Json::new(r#"{"body": "secret"}"#).unwrap(),
-        state_key: None,
-        unsigned: None,
-        relates_to: None,
-        relates_to_type: None,
-        relation_key: None,
-        thread_root: None,
-        in_reply_to: None,
-        redacted: false,
-        redaction_reason: None,
-        via: None,
-        stored_at: Timestamp::from_millis(7),
-    }
+    let (room, event, user) = ("!secret-room", "$secret-event", "@secret:user");
+    let content = Json::new(r#"{"body": "secret"}"#).unwrap();
+    let message = Message::new(room, event, "m.room.message", user, Timestamp::from_millis(-5), content);
+    Message { stored_at: Timestamp::from_millis(7), ..message }
 }
 
 #[test]

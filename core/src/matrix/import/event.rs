@@ -89,25 +89,9 @@ pub(super) fn room_events(object: &Object<'_>, defaults: Defaults<'_>) -> Result
     let raw_content = object.get("content").ok_or("content is missing")?;
     let content = json("content", raw_content)?;
 
-    let mut message = Message {
-        room_id,
-        message_id,
-        event_type,
-        sender_key,
-        timestamp,
-        content,
-        state_key,
-        unsigned: None,
-        relates_to: None,
-        relates_to_type: None,
-        relation_key: None,
-        thread_root: None,
-        in_reply_to: None,
-        redacted: false,
-        redaction_reason: None,
-        via: None,
-        stored_at: defaults.now,
-    };
+    let mut message = Message::new(room_id, message_id, event_type, sender_key, timestamp, content);
+    message.state_key = state_key;
+    message.stored_at = defaults.now;
     let unsigned = object.get("unsigned").map(|unsigned| json("unsigned", unsigned)).transpose()?;
     let redacts = object.get("redacts").map(|target| as_text(target).ok_or("redacts is not text")).transpose()?;
     let bundled = unsigned.map(|unsigned| take_bundled(unsigned, &message, defaults)).transpose()?;

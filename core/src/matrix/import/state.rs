@@ -130,23 +130,7 @@ fn state_of(message: &Message) -> Option<RoomState> {
 
 /// The message that set a state, as far as the state tells.
 pub(super) fn message_of(state: &RoomState) -> Message {
-    Message {
-        room_id: state.room_id.clone(),
-        message_id: state.event_id.clone(),
-        event_type: state.r#type.clone(),
-        sender_key: state.sender.clone(),
-        timestamp: state.timestamp,
-        content: state.content.clone(),
-        state_key: Some(state.state_key.clone()),
-        unsigned: None,
-        relates_to: None,
-        relates_to_type: None,
-        relation_key: None,
-        thread_root: None,
-        in_reply_to: None,
-        redacted: false,
-        redaction_reason: None,
-        via: None,
-        stored_at: state.stored_at,
-    }
+    let (room, event, event_type) = (state.room_id.clone(), state.event_id.clone(), &*state.r#type);
+    let message = Message::new(room, event, event_type, state.sender.clone(), state.timestamp, state.content.clone());
+    Message { state_key: Some(state.state_key.clone()), stored_at: state.stored_at, ..message }
 }

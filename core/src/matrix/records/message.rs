@@ -61,3 +61,44 @@ pub struct Message {
 }
 
 opaque_debug!(Message);
+
+impl Message {
+    /// A message that relates to nothing and is no state. It is taken as stored when it was sent; all fields can be set.
+    ///
+    /// ```
+    /// # use strongroom_core::{Json, Timestamp, matrix::Message};
+    /// let content: Json = r#"{"msgtype":"m.text","body":"Who has the keys?"}"#.parse()?;
+    /// let sent_at = Timestamp::from_millis(1_714_564_800_000);
+    /// let mut message = Message::new("!kitchen", "$1", "m.room.message", "@ada:example.org", sent_at, content);
+    /// message.thread_root = Some("$0".into());
+    /// # Ok::<(), strongroom_core::Error>(())
+    /// ```
+    pub fn new(
+        room_id: impl Into<RoomId>,
+        message_id: impl Into<EventId>,
+        event_type: impl Into<String>,
+        sender_key: impl Into<UserId>,
+        timestamp: Timestamp,
+        content: Json,
+    ) -> Self {
+        Message {
+            room_id: room_id.into(),
+            message_id: message_id.into(),
+            event_type: event_type.into(),
+            sender_key: sender_key.into(),
+            timestamp,
+            content,
+            state_key: None,
+            unsigned: None,
+            relates_to: None,
+            relates_to_type: None,
+            relation_key: None,
+            thread_root: None,
+            in_reply_to: None,
+            redacted: false,
+            redaction_reason: None,
+            via: None,
+            stored_at: timestamp,
+        }
+    }
+}
