@@ -370,3 +370,32 @@ async fn records_that_shall_not_expire_any_more_are_refused_with_advice_that_can
     assert_eq!(error.kind(), ErrorKind::SchemaMismatch);
     assert!(error.to_string().contains("keep `expires`"), "{error}");
 }
+
+/// What a hostile or damaged file may hold in place of an index entry: each is damage that is named, none a panic.
+#[tokio::test]
+async fn forged_index_entries_are_damage() {
+    let place = Place::new(Engine::Memory);
+    let db = place.open().await;
+    let store = place.store().await;
+    let note = Note { tags: vec!["t".to_owned()], ..Note::new("a longer room", 1, 1) };
+    db.put(&note).await.unwrap();
+    let record = StoredKey::from([&[0, 1, 0][..], b"a longer room\0", &1_u32.to_be_bytes()].concat());
+    // In place of the tag's entry, shorter than what it leads to and without it as its tail.
+    let entry = StoredKey::from([&[0, 1, 3][..], b"t\0"].concat());
+    for forged in [
+        Write::Link(LinkTo::Key(record.clone())),
+        Write::Link(LinkTo::Key(entry.clone())),
+        Write::Link(LinkTo::Suffix(0)),
+        Write::Link(LinkTo::Suffix(3)),
+        Write::Link(LinkTo::Suffix(5)),
+        Write::Put("value".into()),
+    ] {
+        let writes = [(entry.clone(), forged)].into();
+        store.commit(vec![Batch { writes, ..Batch::default() }]).await.unwrap();
+        let error = db.query(Note::TAG).equal("t").page().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+        let page = db.query(Note::TAG).equal("t").skip_damaged().page().await.unwrap();
+        assert_eq!((page.records.len(), page.damaged.len()), (1, 1), "the true entry lies behind the forged one");
+        assert_eq!(db.verify().await.unwrap().problems.len(), 1);
+    }
+}

@@ -76,8 +76,8 @@ impl Opener<'_> {
     fn belongs<R: Record>(&mut self, record: &R, key: &StoredKey, tail: Option<&StoredKey>) -> Result<bool> {
         let definition = R::COLLECTION.components(self.plan.index);
         let unique = R::COLLECTION.index(self.plan.index).is_some_and(|index| index.unique);
-        let tail_len = tail.filter(|_| !unique).map_or(0, StoredKey::len);
-        let shown = &key.as_bytes()[..key.len() - tail_len];
+        let tail = tail.filter(|_| !unique).map_or(&[][..], StoredKey::as_bytes);
+        let Some(shown) = key.as_bytes().strip_suffix(tail) else { return Ok(false) };
         let (plan, codec, prefix_len, buffer) = (self.plan, self.codec, self.prefix_len, &mut self.key);
         let fixed = plan.equal.len();
         let mut found = Ok(false);
