@@ -48,6 +48,9 @@ use syn::{DeriveInput, parse_macro_input};
 /// `BTreeSet<T>` or an `Option` of one, and the record has an entry for each distinct element. In the primary key an
 /// `Option<T>` is a component of type `Option<T>`. "Option", "Vec" and "BTreeSet" are known by these names alone.
 ///
+/// clippy's `duplicated_attributes` takes two `#[index(..)]` of one record for one if they have only exact components on the
+/// same field: allow it for the module.
+///
 /// Beside `impl Record` it gives, with the struct's visibility: the function `key`, which makes a `Key` from the key's
 /// components; the constant `PRIMARY`; one constant an index; `EXPIRY` if the record expires.
 #[proc_macro_derive(Record, attributes(record, index))]
