@@ -160,6 +160,7 @@ async fn ranges_have_exact_bounds() {
         assert!(query().limit(0).page().await.unwrap().records.is_empty());
         assert_eq!(query().first().await.unwrap().unwrap().id, 0);
         assert_eq!(query().newest_first().first().await.unwrap().unwrap().id, 4);
+        assert_eq!(query().newest_first().oldest_first().first().await.unwrap().unwrap().id, 0);
     })
     .await;
 }

@@ -211,6 +211,11 @@ impl Error {
         matches!(self.kind(), ErrorKind::AlreadyExists | ErrorKind::UniqueViolation)
     }
 
+    /// Whether a unique index already has the entry, of another record.
+    pub fn is_unique_violation(&self) -> bool {
+        self.kind() == ErrorKind::UniqueViolation
+    }
+
     /// Whether an `update` met no record.
     pub fn is_not_found(&self) -> bool {
         self.kind() == ErrorKind::NotFound

@@ -8,8 +8,9 @@ use strongroom_core::{Error, ErrorKind};
 pub(crate) fn from_engine(error: impl Into<redb::Error>) -> Error {
     let error = error.into();
     let (kind, message) = match &error {
+        // The engine's own words add nothing.
         redb::Error::DatabaseAlreadyOpen | redb::Error::LockProtocolMismatch => {
-            (ErrorKind::Busy, "the file is open in another process or through another handle: close that first")
+            return Error::new(ErrorKind::Busy, "it is open in another process or through another handle");
         }
         redb::Error::TransactionInProgress => {
             (ErrorKind::Busy, "reads are in progress: try again when they have ended")

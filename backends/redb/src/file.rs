@@ -187,7 +187,8 @@ fn sync_folder(path: &Path) -> Result<()> {
 
 fn access(error: &io::Error) -> Error {
     let what = match error.kind() {
-        io::ErrorKind::NotFound => "its folder does not exist: create that first",
+        // The system's own words may name the file under which a store begins.
+        io::ErrorKind::NotFound => return Error::new(ErrorKind::Io, "its folder does not exist: create that first"),
         io::ErrorKind::PermissionDenied => "no permission to read and write this file or its folder",
         io::ErrorKind::StorageFull => "no space is left there",
         _ => "the file cannot be opened",

@@ -192,7 +192,9 @@ fn conclude(end: End, report: &ImportReport, name: &str) -> Result<()> {
         End::Complete if report.failed.is_empty() => Ok(()),
         End::Complete => {
             let failed = counted(report.failed.len() as u64, "event");
-            Err(Failure::new(format!("{failed} of {name} could not be taken"), "the others are stored"))
+            let others =
+                if report.stored + report.unchanged == 0 { "nothing was stored" } else { "the others are stored" };
+            Err(Failure::new(format!("{failed} of {name} could not be taken"), others))
         }
         End::Strict => {
             let position = report.failed.first().map_or(0, |failure| failure.position);

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use strongroom::matrix::Message;
-use strongroom::{Cursor, Database};
+use strongroom::{Cursor, Database, Timestamp};
 
 use super::message;
 use crate::arguments::Timeline;
@@ -16,20 +16,28 @@ struct Page {
     next: Option<Cursor>,
 }
 
+/// Where a page ends.
+enum Before {
+    Time(Timestamp),
+    Cursor(Cursor),
+}
+
+fn before(text: &str) -> Result<Before> {
+    moment::parse(text).map(Before::Time).or_else(|not_a_time| {
+        let cursor = text.parse().map(Before::Cursor);
+        cursor.map_err(|_| Failure::WrongUse(format!("{not_a_time}, or the cursor that a page gave")))
+    })
+}
+
 pub(crate) async fn run(db: &Database, arguments: &Timeline, output: &mut Output) -> Result<()> {
+    // First what was typed, then what is stored.
+    let before = arguments.before.as_deref().map(before).transpose()?;
     let room = super::known_room(db, &arguments.room).await?;
     let query = db.query(Message::ROOM_TIMESTAMP).equal(&room).newest_first().limit(arguments.limit);
-    let query = match &arguments.before {
+    let query = match before {
         None => query,
-        Some(text) => match moment::parse(text) {
-            Ok(time) => query.before(time),
-            Err(not_a_time) => {
-                let cursor = text
-                    .parse::<Cursor>()
-                    .map_err(|_| Failure::WrongUse(format!("{not_a_time}, or the cursor that a page gave")))?;
-                query.after(cursor)
-            }
-        },
+        Some(Before::Time(time)) => query.before(time),
+        Some(Before::Cursor(cursor)) => query.after(cursor),
     };
     let page = query.page().await?;
     if output.format == Format::Json {

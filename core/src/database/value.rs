@@ -1,6 +1,6 @@
 //! The stored form of a record: a version byte, then MessagePack with named fields.
 //!
-//! Fields that a program does not know are skipped, missing ones take their serde default: so records outlive the programs
+//! Fields that a program does not know are skipped, missing ones take their serde default if the type gives one: so records outlive the programs
 //! that wrote them.
 
 use bytes::Bytes;

@@ -171,6 +171,15 @@ impl<S: Source, R: Record, C> Query<S, R, C> {
         self.range(value..)
     }
 
+    /// Sorts by the next component, the least first: as without an order, said in words.
+    pub fn ascending(mut self) -> Query<S, R, Sorted<C::Component>>
+    where
+        C: Sortable,
+    {
+        self.plan.reverse = false;
+        self.typed()
+    }
+
     /// Sorts by the next component, the greatest first.
     pub fn descending(mut self) -> Query<S, R, Sorted<C::Component>>
     where
@@ -188,13 +197,21 @@ impl<S: Source, R: Record, C> Query<S, R, C> {
         self.descending()
     }
 
+    /// Sorts by the next component, a time, the oldest first.
+    pub fn oldest_first(self) -> Query<S, R, Sorted<C::Component>>
+    where
+        C: Sortable<Component = crate::Timestamp>,
+    {
+        self.ascending()
+    }
+
     /// Gives at most `records`. Without it, a page has 50 and the others have no limit. 0 gives none.
     pub fn limit(mut self, records: usize) -> Self {
         self.plan.limit = Some(records);
         self
     }
 
-    /// Goes on behind the record at which a page of the same query ended.
+    /// Goes on behind the record at which a page of the same query ended; in the other direction, it goes back from there.
     pub fn after(mut self, cursor: Cursor) -> Self {
         self.plan.after = Some(cursor);
         self
@@ -257,6 +274,18 @@ impl<S: Source, R: Record, C> Query<S, R, C> {
 
 impl<S: Source + Viewable, R: Record, C> Query<S, R, C> {
     /// Streams the records, page by page, all from one view: what is written meanwhile is neither missed nor met twice.
+    ///
+    /// The stream is that of the crate `futures-core`; `StreamExt` and `TryStreamExt` of `futures-util` consume it:
+    ///
+    /// ```
+    /// # use strongroom_core::{Database, Result, matrix::Room};
+    /// use futures_util::TryStreamExt;
+    ///
+    /// # async fn example(db: Database) -> Result<()> {
+    /// let rooms: Vec<Room> = db.query(Room::PRIMARY).stream().try_collect().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
