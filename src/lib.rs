@@ -3,6 +3,10 @@
 //! This crate only composes: everything of `strongroom-core`, the backends by feature, and [`open`], which picks a backend
 //! by URL.
 //!
+//! Begin with [`Record`](derive@Record) on a struct, a [`Schema`] of such records, and a [`Database`] over a store:
+//! [`Database::put`] and its like for one record, [`Database::write`] for a transaction, [`Database::query`] for pages.
+//! [`engine`] and [`matrix`] are schemas ready to use; [`store`] is what a backend must do. The README has an example.
+//!
 //! | URL | backend | feature |
 //! |---|---|---|
 //! | `redb:PATH` | one file, embedded, survives a loss of power | `redb` (default) |

@@ -243,3 +243,22 @@ async fn rows_without_a_catalog_and_a_damaged_catalog_are_refused() {
         assert_eq!(error.kind(), kind, "{error}");
     }
 }
+
+/// A field without a default makes older records unreadable: the error says so, and says what to do.
+#[tokio::test]
+async fn a_new_field_without_a_default_is_named() {
+    #[derive(Debug, Record, Serialize, Deserialize)]
+    #[record(id = 1, name = "items", key(id))]
+    #[index(id = 1, name = "color", on(color))]
+    struct Grown {
+        id: u64,
+        color: String,
+        weight: u32,
+    }
+    let place = Place::new(support::Engine::Memory);
+    fill(&place, 1).await;
+    let db = place.open_with(one::<Grown>(2)).await.unwrap();
+    let error = db.get(&Grown::key(&0)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::SchemaMismatch);
+    assert!(error.to_string().contains("weight") && error.to_string().contains("serde(default)"), "{error}");
+}

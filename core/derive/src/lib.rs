@@ -51,6 +51,9 @@ use syn::{DeriveInput, parse_macro_input};
 /// clippy's `duplicated_attributes` takes two `#[index(..)]` of one record for one if they have only exact components on the
 /// same field: allow it for the module.
 ///
+/// A field that is in no key and no index can be added at any time, with `#[serde(default)]` or as an `Option`: without
+/// either, records from before cannot be read. A removed field is skipped.
+///
 /// Beside `impl Record` it gives, with the struct's visibility: the function `key`, which makes a `Key` from the key's
 /// components; the constant `PRIMARY`; one constant an index; `EXPIRY` if the record expires.
 #[proc_macro_derive(Record, attributes(record, index))]

@@ -42,9 +42,15 @@ pub(crate) fn decode_within<T: DeserializeOwned>(depth_max: usize, bytes: &[u8],
         Some((&VERSION, body)) => {
             let mut decoder = rmp_serde::Deserializer::from_read_ref(body);
             decoder.set_max_depth(depth_max);
-            T::deserialize(&mut decoder).map_err(|_| {
+            T::deserialize(&mut decoder).map_err(|error| match missing_field(&error) {
+                Some(field) => Error::new(
+                    ErrorKind::SchemaMismatch,
+                    format!(
+                        "{what}: a stored record has no field {field}; give it #[serde(default)] or make it an Option"
+                    ),
+                ),
                 // The decoder's own message can quote what it met.
-                Error::new(ErrorKind::Corrupt, format!("{what}: a stored value cannot be decoded"))
+                None => Error::new(ErrorKind::Corrupt, format!("{what}: a stored value cannot be decoded")),
             })
         }
         Some((version, _)) => Err(Error::new(
@@ -53,4 +59,10 @@ pub(crate) fn decode_within<T: DeserializeOwned>(depth_max: usize, bytes: &[u8],
         )),
         None => Err(Error::new(ErrorKind::Corrupt, format!("{what}: a stored value is empty"))),
     }
+}
+
+/// The name of a field that the program wants and the value does not have: the program's own word, no content.
+fn missing_field(error: &rmp_serde::decode::Error) -> Option<&str> {
+    let rmp_serde::decode::Error::Syntax(message) = error else { return None };
+    message.strip_prefix("missing field ")
 }

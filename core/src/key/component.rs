@@ -11,7 +11,8 @@ use crate::error::{Error, ErrorKind, Result};
 /// A type that can be a component of a key or index.
 ///
 /// Implemented for `bool`, `i32`, `u32`, `i64`, `u64`, `String`, `Vec<u8>`, [`Timestamp`] and `Option` of them;
-/// `#[derive(Component)]` implements it for a new type over any of these.
+/// `#[derive(Component)]` implements it for a new type over any of these. For an enum, implement it by hand: encode its text
+/// or number as that type is, and refuse what is no variant with `Corrupt`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a component of a key or index",
     label = "not a key component",
