@@ -1,8 +1,9 @@
 //! What a page of 50 costs in a room of 10,000 messages and in one of 1,000,000, in one run and in turns:
-//! `cargo run --release --example paging [messages]`.
+//! `cargo run --release --example paging [messages] [cache MiB]`.
 //!
-//! Twice: among the newest 10,000 messages, where people read, with the engine's cache warm in both rooms; and anywhere, where
-//! the large room does not fit into the cache and its pages come from the operating system.
+//! Three times: scrolling back from the newest message right after opening, so that both rooms are cold; among the newest
+//! 10,000 messages, with the engine's cache warm in both rooms; and anywhere, where the small room fits into the cache and the
+//! large one does not, unless the cache is made larger.
 
 #![allow(clippy::print_stdout, reason = "its result is what it prints")]
 
@@ -10,6 +11,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use strongroom::matrix::{self, Message, RoomId};
+use strongroom::redb::RedbOptions;
 use strongroom::{Database, Json, Result, Timestamp};
 
 const PAGES: usize = 4_000;
@@ -17,17 +19,41 @@ const PAGES: usize = 4_000;
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let large: i64 = std::env::args().nth(1).map_or(Ok(1_000_000), |text| text.parse())?;
+    let cache_mib: usize = std::env::args().nth(2).map_or(Ok(64), |text| text.parse())?;
     let folder = tempfile::tempdir()?;
     let mut rooms = Vec::new();
     for messages in [10_000, large] {
-        rooms.push((fill(&folder.path().join(format!("{messages}.redb")), messages).await?, messages));
+        let path = folder.path().join(format!("{messages}.redb"));
+        fill(&path, messages).await?.close().await?;
+        let options = RedbOptions { cache_bytes: cache_mib << 20, ..RedbOptions::default() };
+        rooms.push((Database::open(options.open(&path)?, matrix::schema()).await?, messages));
     }
+    report("scrolling back, cold", scroll(&rooms).await?);
     for (place, span) in [("among the newest 10,000", 10_000), ("anywhere", i64::MAX)] {
-        let [small, large] = measure(&rooms, span).await?;
-        let ratio = large as f64 / small as f64;
-        println!("page of 50 {place}: {small} ns in the small room, {large} ns in the large one, ratio {ratio:.2}");
+        report(place, measure(&rooms, span).await?);
     }
     Ok(())
+}
+
+fn report(place: &str, [small, large]: [u128; 2]) {
+    let ratio = large as f64 / small as f64;
+    println!("page of 50 {place}: {small} ns in the small room, {large} ns in the large one, ratio {ratio:.2}");
+}
+
+/// The median time of a page in each room, from the newest back, each page read once.
+async fn scroll(rooms: &[(Database, i64)]) -> Result<[u128; 2]> {
+    let mut nanos = [Vec::new(), Vec::new()];
+    for page in 0..200 {
+        for ((db, messages), nanos) in rooms.iter().zip(&mut nanos) {
+            let begun = Instant::now();
+            assert_eq!(page_before(db, messages - page * 50).await?, 50);
+            nanos.push(begun.elapsed().as_nanos());
+        }
+    }
+    Ok(nanos.map(|mut nanos| {
+        nanos.sort_unstable();
+        nanos[nanos.len() / 2]
+    }))
 }
 
 /// The median time of a page in each room, at places spread over the newest `span` messages.
