@@ -9,9 +9,11 @@ const RECORDED_WITH: &str = "rustc 1.95.";
 fn misuse_does_not_compile() {
     let tests = trybuild::TestCases::new();
     tests.compile_fail("tests/ui/derive/*.rs");
-    // Another compiler words type errors in another way; the library's own message is in them all the same.
+    // Another compiler words type errors in another way, and there is no looser comparison.
     if compiler_version().starts_with(RECORDED_WITH) {
         tests.compile_fail("tests/ui/compiler/*.rs");
+    } else {
+        eprintln!("NOT RUN: tests/ui/compiler, which is recorded with {RECORDED_WITH}x");
     }
 }
 
