@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use async_trait::async_trait;
 use strongroom::store::{
-    Batch, Compaction, KeyRange, Outcome, Page, Read, Revision, Rows, Scan, Snapshot, Store, StoreInfo, StoredKey,
-    Summary, Usage,
+    Batch, Compaction, Guard, KeyRange, Outcome, Page, Read, Revision, Rows, Scan, Snapshot, Store, StoreInfo,
+    StoredKey, Summary, Usage,
 };
 use strongroom::{Error, ErrorKind, Result};
 
@@ -54,9 +54,9 @@ impl Store for FailAfter {
     async fn changed(&self, after: Revision) -> Result<Revision> {
         self.inner.changed(after).await
     }
-    async fn drop_range(&self, range: &KeyRange) -> Result<()> {
+    async fn drop_range(&self, range: &KeyRange, guards: &[Guard]) -> Result<Outcome> {
         self.step()?;
-        self.inner.drop_range(range).await
+        self.inner.drop_range(range, guards).await
     }
     async fn compact(&self) -> Result<Compaction> {
         self.inner.compact().await

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use strongroom::Result;
 use strongroom::store::{
-    Batch, Compaction, KeyRange, Outcome, Page, Read, Revision, Rows, Scan, Snapshot, Store, StoreInfo, StoredKey,
-    Summary, Usage,
+    Batch, Compaction, Guard, KeyRange, Outcome, Page, Read, Revision, Rows, Scan, Snapshot, Store, StoreInfo,
+    StoredKey, Summary, Usage,
 };
 
 type Event = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -75,8 +75,8 @@ impl Store for Racing {
     async fn changed(&self, after: Revision) -> Result<Revision> {
         self.inner.changed(after).await
     }
-    async fn drop_range(&self, range: &KeyRange) -> Result<()> {
-        self.inner.drop_range(range).await
+    async fn drop_range(&self, range: &KeyRange, guards: &[Guard]) -> Result<Outcome> {
+        self.inner.drop_range(range, guards).await
     }
     async fn compact(&self) -> Result<Compaction> {
         self.inner.compact().await

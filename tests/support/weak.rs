@@ -76,8 +76,8 @@ impl Store for Weak {
     async fn changed(&self, after: Revision) -> Result<Revision> {
         self.inner.changed(after).await
     }
-    async fn drop_range(&self, range: &KeyRange) -> Result<()> {
-        self.inner.drop_range(range).await
+    async fn drop_range(&self, range: &KeyRange, guards: &[Guard]) -> Result<Outcome> {
+        self.inner.drop_range(range, guards).await
     }
     async fn compact(&self) -> Result<Compaction> {
         self.inner.compact().await

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use strongroom_core::store::sorted::{RecentWrites, SteadyClock, Views, apply, drop_range};
 use strongroom_core::store::{
-    Batch, Compaction, Durability, KeyRange, Limits, Outcome, Page, PlainCodec, Read, Revision, Rows as Found, Scan,
-    Sharing, Snapshot, Store, StoreInfo, StoredKey, Summary, Usage,
+    Batch, Compaction, Durability, Guard, KeyRange, Limits, Outcome, Page, PlainCodec, Read, Revision, Rows as Found,
+    Scan, Sharing, Snapshot, Store, StoreInfo, StoredKey, Summary, Usage,
 };
 use strongroom_core::{Clock, Error, ErrorKind, Result};
 
@@ -137,8 +137,13 @@ impl Store for Memory {
         self.views.changed(after).await
     }
 
-    async fn drop_range(&self, range: &KeyRange) -> Result<()> {
-        self.write("drop_range", |rows, recent, _| Ok(((), drop_range(rows, range, rows.revision, recent)?)))
+    async fn drop_range(&self, range: &KeyRange, guards: &[Guard]) -> Result<Outcome> {
+        self.write("drop_range", |rows, recent, limits| {
+            let current = rows.revision;
+            let outcome = drop_range(rows, range, guards, current, limits, recent)?;
+            let revision = outcome.revision().unwrap_or(current);
+            Ok((outcome, revision))
+        })
     }
 
     /// Nothing to do: what is removed is freed when the last view of it ends. The bytes are those of [`Self::usage`].

@@ -8,8 +8,8 @@ use std::thread::{self, JoinHandle};
 use async_trait::async_trait;
 use strongroom_core::store::sorted::{SteadyClock, Views};
 use strongroom_core::store::{
-    Batch, Compaction, Durability, KeyRange, Limits, Outcome, Page, PlainCodec, Read, Revision, Rows, Scan, Sharing,
-    Snapshot, Store, StoreInfo, StoredKey, Summary, Usage,
+    Batch, Compaction, Durability, Guard, KeyRange, Limits, Outcome, Page, PlainCodec, Read, Revision, Rows, Scan,
+    Sharing, Snapshot, Store, StoreInfo, StoredKey, Summary, Usage,
 };
 use strongroom_core::{Clock, Error, Result};
 use tokio::sync::oneshot;
@@ -176,8 +176,8 @@ impl Store for Redb {
         self.views.changed(after).await
     }
 
-    async fn drop_range(&self, range: &KeyRange) -> Result<()> {
-        self.ask("drop_range", |reply| Job::DropRange(range.clone(), reply)).await
+    async fn drop_range(&self, range: &KeyRange, guards: &[Guard]) -> Result<Outcome> {
+        self.ask("drop_range", |reply| Job::DropRange(range.clone(), guards.to_vec(), reply)).await
     }
 
     /// Needs the file alone: reads and writes that come meanwhile wait. `Busy` while snapshots are open, or if a read that

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use redb::{Database, ReadableDatabase, WriteTransaction};
 use strongroom_core::store::sorted::{RecentWrites, Views, apply, drop_range};
-use strongroom_core::store::{Batch, Compaction, KeyRange, Limits, Outcome, Revision};
+use strongroom_core::store::{Batch, Compaction, Guard, KeyRange, Limits, Outcome, Revision};
 use strongroom_core::{Error, ErrorKind, Result};
 use tokio::sync::oneshot;
 
@@ -21,7 +21,7 @@ const READS_END_WITHIN: Duration = Duration::from_secs(10);
 /// What the writer is asked to do, and where the answer goes. Nobody need wait for it.
 pub(crate) enum Job {
     Commit(Vec<Batch>, Reply<Vec<Outcome>>),
-    DropRange(KeyRange, Reply<()>),
+    DropRange(KeyRange, Vec<Guard>, Reply<Outcome>),
     Compact(Reply<Compaction>),
     Close(Reply<()>),
 }
@@ -70,8 +70,8 @@ impl Writer {
                     let outcomes = self.attempt(|writer| writer.commit(&batches));
                     drop(reply.send(outcomes.map_err(Failure::in_commit)));
                 }
-                Job::DropRange(range, reply) => {
-                    let dropped = self.attempt(|writer| writer.drop_range(&range));
+                Job::DropRange(range, guards, reply) => {
+                    let dropped = self.attempt(|writer| writer.drop_range(&range, &guards));
                     drop(reply.send(dropped.map_err(Failure::in_commit)));
                 }
                 Job::Compact(reply) => drop(reply.send(self.attempt(Writer::compact).map_err(|failure| failure.error))),
@@ -136,13 +136,14 @@ impl Writer {
         Ok(applied.outcomes)
     }
 
-    fn drop_range(&mut self, range: &KeyRange) -> Result<()> {
+    fn drop_range(&mut self, range: &KeyRange, guards: &[Guard]) -> Result<Outcome> {
         let transaction = self.begin()?;
-        let revision = {
+        let outcome = {
             let mut rows = Rows(transaction.open_table(ROWS).map_err(from_engine)?);
-            drop_range(&mut rows, range, self.revision, &mut self.recent)?
+            drop_range(&mut rows, range, guards, self.revision, &self.settings.limits, &mut self.recent)?
         };
-        self.end(transaction, revision)
+        self.end(transaction, outcome.revision().unwrap_or(self.revision))?;
+        Ok(outcome)
     }
 
     fn begin(&self) -> Result<WriteTransaction> {

@@ -205,7 +205,7 @@ fn damage_anywhere_never_panics() {
             if let Ok(store) = Redb::open(&path) {
                 run(async {
                     let _ = read(&store).await;
-                    let _ = store.drop_range(&KeyRange::ALL).await;
+                    let _ = store.drop_range(&KeyRange::ALL, &[]).await;
                     let _ = store.close().await;
                 });
             }

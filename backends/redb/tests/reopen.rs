@@ -139,7 +139,10 @@ fn compaction_gives_space_back_and_changes_nothing() {
         let store = RedbOptions { clock: clock.clone(), limits, ..RedbOptions::default() }.open(&path).unwrap();
         commit(&store, rows(8_000, 1_000)).await;
         store
-            .drop_range(&KeyRange { start: std::ops::Bound::Included(key("000100")), end: std::ops::Bound::Unbounded })
+            .drop_range(
+                &KeyRange { start: std::ops::Bound::Included(key("000100")), end: std::ops::Bound::Unbounded },
+                &[],
+            )
             .await
             .unwrap();
         let expected = all(&store).await;

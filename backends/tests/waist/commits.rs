@@ -166,12 +166,12 @@ pub(crate) fn drop_range_removes_a_range_and_nothing_else(make: Make) {
             commit(store, batch((0..2_500).map(|number| (format!("{front}{number}"), put("1"))))).await;
         }
         let before = store.changed(Revision::ZERO).await.unwrap();
-        store.drop_range(&KeyRange::prefix(b"none")).await.unwrap();
+        store.drop_range(&KeyRange::prefix(b"none"), &[]).await.unwrap();
         let inverted = KeyRange { start: Bound::Included(key("b")), end: Bound::Excluded(key("a")) };
-        store.drop_range(&inverted).await.unwrap();
+        store.drop_range(&inverted, &[]).await.unwrap();
         assert_eq!(store.changed(Revision::ZERO).await.unwrap(), before, "nothing to drop, no revision");
 
-        store.drop_range(&KeyRange::prefix(b"b")).await.unwrap();
+        store.drop_range(&KeyRange::prefix(b"b"), &[]).await.unwrap();
         let after = store.changed(before).await.unwrap();
         assert_eq!(store.summarize(&KeyRange::prefix(b"b")).await.unwrap().rows, 0);
         let rest = store.summarize(&KeyRange::ALL).await.unwrap();

@@ -131,7 +131,7 @@ pub(crate) fn guards_hold_exactly_when_the_documentation_says(make: Make) {
                         }
                     }
                     Step::Drop(range) => {
-                        store.drop_range(range).await.unwrap();
+                        store.drop_range(range, &[]).await.unwrap();
                         let rows = model.in_range(range);
                         if !rows.is_empty() {
                             model.revision = model.revision.next();
@@ -174,7 +174,7 @@ pub(crate) fn a_guard_over_a_dropped_range_fails(make: Make) {
     run(async {
         let store = &*fixture.store;
         let read = commit(store, batch([("a", put("")), ("b", put(""))])).await;
-        store.drop_range(&KeyRange::prefix(b"a")).await.unwrap();
+        store.drop_range(&KeyRange::prefix(b"a"), &[]).await.unwrap();
         let guard = |prefix: &[u8], rows| {
             let guards = vec![Guard::Range { range: KeyRange::prefix(prefix), as_of: read, rows }];
             Batch { guards, ..Batch::default() }

@@ -15,7 +15,7 @@ pub(crate) fn a_snapshot_never_changes(make: Make) {
         let first = commit(store, batch([("a", put("1")), ("b", put("1"))])).await;
         let snapshot = store.snapshot().await.unwrap();
         commit(store, batch([("a", put("2")), ("b", Write::Delete), ("c", put("2"))])).await;
-        store.drop_range(&KeyRange::ALL).await.unwrap();
+        store.drop_range(&KeyRange::ALL, &[]).await.unwrap();
 
         assert_eq!((empty.revision(), snapshot.revision()), (Revision::ZERO, first));
         assert_eq!(empty.summarize(&KeyRange::ALL).await.unwrap().rows, 0);
@@ -83,7 +83,7 @@ pub(crate) fn a_closed_store_answers_closed(make: Make) {
             store.snapshot().await.unwrap_err(),
             store.commit(vec![batch([("a", put("2"))])]).await.unwrap_err(),
             store.changed(Revision::ZERO).await.unwrap_err(),
-            store.drop_range(&KeyRange::ALL).await.unwrap_err(),
+            store.drop_range(&KeyRange::ALL, &[]).await.unwrap_err(),
             store.compact().await.unwrap_err(),
             store.usage().await.unwrap_err(),
             snapshot.get(&[]).await.unwrap_err(),

@@ -84,6 +84,16 @@ pub enum Outcome {
     Rejected(Error),
 }
 
+impl Outcome {
+    /// The revision that was committed, if it was.
+    pub fn revision(&self) -> Option<Revision> {
+        match self {
+            Outcome::Committed(revision) => Some(*revision),
+            Outcome::Conflict { .. } | Outcome::Rejected(_) => None,
+        }
+    }
+}
+
 impl Batch {
     /// Whether the batch changes nothing.
     pub fn is_read_only(&self) -> bool {
@@ -107,7 +117,7 @@ impl Batch {
             if asked > max { Err(Error::limit(limit, max as u64, asked as u64)) } else { Ok(()) }
         };
         within(Limit::BatchWrites, limits.batch_writes_max, self.writes.len() + self.stamped.len())?;
-        within(Limit::BatchGuards, limits.batch_guards_max, self.guards.len())?;
+        limits.check_guards(&self.guards)?;
         within(Limit::BatchBytes, limits.batch_bytes_max, self.bytes())?;
         for (key, write) in &self.writes {
             within(Limit::KeyBytes, limits.key_bytes_max, key.len())?;
@@ -129,13 +139,27 @@ impl Batch {
         if prefixes.windows(2).any(|pair| pair[0] == pair[1]) {
             return Err(Error::new(ErrorKind::InvalidInput, "one prefix is stamped twice in a batch"));
         }
-        let rows = self.guards.iter().map(|guard| match guard {
+        Ok(())
+    }
+}
+
+impl Limits {
+    /// Checks the guards of one batch or of one [`drop_range`](super::Store::drop_range).
+    ///
+    /// # Errors
+    ///
+    /// `Limit(BatchGuards)`, `Limit(GuardRows)`.
+    pub fn check_guards(&self, guards: &[Guard]) -> Result<()> {
+        if guards.len() > self.batch_guards_max {
+            return Err(Error::limit(Limit::BatchGuards, self.batch_guards_max as u64, guards.len() as u64));
+        }
+        let rows = guards.iter().map(|guard| match guard {
             Guard::Key { .. } => 0,
             Guard::Range { rows, .. } => *rows,
         });
         let rows = rows.fold(0, u64::saturating_add);
-        if rows > limits.guard_rows_max {
-            return Err(Error::limit(Limit::GuardRows, limits.guard_rows_max, rows));
+        if rows > self.guard_rows_max {
+            return Err(Error::limit(Limit::GuardRows, self.guard_rows_max, rows));
         }
         Ok(())
     }

@@ -116,14 +116,18 @@ pub trait Store: Read + Debug + 'static {
     /// - Errors: `Closed`, also when the store is closed while waiting.
     async fn changed(&self, after: Revision) -> Result<Revision>;
 
-    /// Removes every row of a range: a whole collection or index. Atomic where the engine can, else in pieces.
+    /// Removes every row of a range if all guards hold: a whole collection or index. Atomic where the engine can, else in
+    /// pieces, each under the guards.
     ///
     /// # Behavior
     ///
-    /// - Takes a revision of its own, so that guards over the range no longer hold. An empty range changes nothing.
-    /// - Not bound by the limits of a batch. Interrupted, it may have removed a part: call it again.
-    /// - Errors: `Closed`, `Io`.
-    async fn drop_range(&self, range: &KeyRange) -> Result<()>;
+    /// - `Committed`: at a revision of its own, so that guards over the range no longer hold. An empty range changes nothing
+    ///   and is `Committed` at the revision it was checked at.
+    /// - A guard that does not hold: `Conflict`, naming the first such guard by its position; nothing happened.
+    /// - Not bound by the limits of a batch, except for its guards: past those it is `Rejected`.
+    /// - Interrupted, it may have removed a part: call it again.
+    /// - Errors: `Closed`, `Io`, `CommitUnknown`.
+    async fn drop_range(&self, range: &KeyRange, guards: &[Guard]) -> Result<Outcome>;
 
     /// Gives space that is not used back to the operating system, where the engine can.
     ///

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::{
-    Batch, Compaction, KeyRange, Outcome, Page, Read, Revision, Rows, Scan, Snapshot, Store, StoreInfo, StoredKey,
-    Summary, Usage,
+    Batch, Compaction, Guard, KeyRange, Outcome, Page, Read, Revision, Rows, Scan, Snapshot, Store, StoreInfo,
+    StoredKey, Summary, Usage,
 };
 use crate::Result;
 
@@ -45,8 +45,8 @@ impl<S: Store + ?Sized> Store for Arc<S> {
         (**self).changed(after).await
     }
 
-    async fn drop_range(&self, range: &KeyRange) -> Result<()> {
-        (**self).drop_range(range).await
+    async fn drop_range(&self, range: &KeyRange, guards: &[Guard]) -> Result<Outcome> {
+        (**self).drop_range(range, guards).await
     }
 
     async fn compact(&self) -> Result<Compaction> {

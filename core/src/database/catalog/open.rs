@@ -11,7 +11,7 @@ use super::build::{build_index, progress_key};
 use super::entry::Catalog;
 use super::evolution::evolve;
 use crate::schema::Schema;
-use crate::store::{Batch, Content, Fetch, Guard, KeyRange, Revision, Scan, Store, StoredKey, Write};
+use crate::store::{Batch, Content, Fetch, Guard, KeyRange, Outcome, Revision, Scan, Store, StoredKey, Write};
 use crate::{Error, ErrorKind, Result};
 
 /// How deep a catalog is nested at most: two catalogs, one in the other.
@@ -96,9 +96,21 @@ async fn upgrade(
             None => Keyspace::collection_range(collection),
             Some(index) => Keyspace { collection, index }.range(),
         };
-        store.drop_range(&range).await?;
+        if !drop_under(store, &range, revision).await? {
+            return Ok(None);
+        }
     }
     replace(store, Some(revision), &wanted).await
+}
+
+/// Drops a range as long as the catalog is still that of `revision`. `false`: it is not, so the range may be in use again.
+async fn drop_under(store: &dyn Store, range: &KeyRange, revision: Revision) -> Result<bool> {
+    let guard = Guard::Key { key: catalog_key(), revision: Some(revision) };
+    match store.drop_range(range, &[guard]).await? {
+        Outcome::Committed(_) => Ok(true),
+        Outcome::Conflict { .. } => Ok(false),
+        Outcome::Rejected(error) => Err(error),
+    }
 }
 
 /// Whether the records themselves stand in the way of an index, so that building it again would fail again: duplicates, an
@@ -124,7 +136,9 @@ async fn restore(store: &dyn Store, wanted: &Catalog, revision: Revision) -> Res
         return Ok(());
     }
     for space in spaces {
-        store.drop_range(&space.range()).await?;
+        if !drop_under(store, &space.range(), revision).await? {
+            return Ok(());
+        }
     }
     replace(store, Some(revision), before).await?;
     Ok(())

@@ -42,23 +42,32 @@ pub fn apply<T: TableMut>(
     Ok(Applied { outcomes, revision })
 }
 
-/// Removes every row of a range, and gives the newest revision then: a new one, or `current` if there was no row.
+/// Removes every row of a range if all guards hold: [`Store::drop_range`](crate::store::Store::drop_range) inside one
+/// transaction.
 ///
 /// # Errors
 ///
-/// The table's own. The transaction must then be thrown away.
+/// The table's own. The transaction must then be thrown away; `recent` is as before.
 pub fn drop_range<T: TableMut>(
     table: &mut T,
     range: &KeyRange,
+    guards: &[Guard],
     current: Revision,
+    limits: &Limits,
     recent: &mut RecentWrites,
-) -> Result<Revision> {
+) -> Result<Outcome> {
+    if let Err(error) = limits.check_guards(guards) {
+        return Ok(Outcome::Rejected(error));
+    }
+    if let Some(guard) = broken(table, guards, current, recent)? {
+        return Ok(Outcome::Conflict { guard });
+    }
     if range.is_empty() || table.remove_range(range)? == 0 {
-        return Ok(current);
+        return Ok(Outcome::Committed(current));
     }
     // Too many keys to remember each: guards that are older count.
     *recent = RecentWrites::new(current.next());
-    Ok(current.next())
+    Ok(Outcome::Committed(current.next()))
 }
 
 fn apply_one<T: TableMut>(
@@ -73,10 +82,8 @@ fn apply_one<T: TableMut>(
     if let Err(error) = batch.check(limits).and_then(|()| written_once(batch, &stamped)) {
         return Ok(Outcome::Rejected(error));
     }
-    for (guard, condition) in batch.guards.iter().enumerate() {
-        if !holds(table, condition, current, recent)? {
-            return Ok(Outcome::Conflict { guard });
-        }
+    if let Some(guard) = broken(table, &batch.guards, current, recent)? {
+        return Ok(Outcome::Conflict { guard });
     }
     if batch.is_read_only() {
         return Ok(Outcome::Committed(current));
@@ -101,6 +108,16 @@ fn written_once(batch: &Batch, stamped: &[StoredKey]) -> Result<()> {
         return Err(Error::new(ErrorKind::InvalidInput, "a stamped row has the key of another write of its batch"));
     }
     Ok(())
+}
+
+/// The first guard that does not hold.
+fn broken<T: TableMut>(table: &T, guards: &[Guard], current: Revision, recent: &RecentWrites) -> Result<Option<usize>> {
+    for (at, guard) in guards.iter().enumerate() {
+        if !holds(table, guard, current, recent)? {
+            return Ok(Some(at));
+        }
+    }
+    Ok(None)
 }
 
 fn holds<T: TableMut>(table: &T, guard: &Guard, current: Revision, recent: &RecentWrites) -> Result<bool> {
