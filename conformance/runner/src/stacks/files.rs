@@ -1,0 +1,30 @@
+//! What stacks whose store is a file, with files beside it, have in common.
+
+use std::fs;
+
+use strongroom_conformance::{Damage, Place};
+use strongroom_core::{Error, ErrorKind, Result};
+
+/// Changes the bytes of the place's file.
+pub(super) fn tamper(place: &Place, damage: &Damage) -> Result<()> {
+    let mut bytes = fs::read(place.file()).map_err(failed)?;
+    damage.apply(&mut bytes);
+    fs::write(place.file(), bytes).map_err(failed)
+}
+
+/// Removes the place's file and those beside it whose names begin with its own.
+pub(super) fn destroy(place: &Place) -> Result<()> {
+    for entry in fs::read_dir(&place.folder).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let name = entry.file_name();
+        let rest = name.to_str().and_then(|name| name.strip_prefix(place.name.as_str()));
+        if rest.is_some_and(|rest| !rest.starts_with(|next: char| next.is_ascii_digit())) {
+            fs::remove_file(entry.path()).map_err(failed)?;
+        }
+    }
+    Ok(())
+}
+
+fn failed(error: std::io::Error) -> Error {
+    Error::new(ErrorKind::Io, "the place's files").with_source(error)
+}

@@ -1,0 +1,17 @@
+//! The stacks: each backend, bare.
+
+mod files;
+mod memory;
+mod redb;
+
+use std::sync::Arc;
+
+use strongroom_conformance::Factory;
+
+pub use memory::MemoryFactory;
+pub use redb::RedbFactory;
+
+/// Every stack, in the order of the reports.
+pub fn all() -> Vec<Arc<dyn Factory>> {
+    vec![Arc::new(MemoryFactory), Arc::new(RedbFactory)]
+}

@@ -1,0 +1,1 @@
+//! Stores that are wrong on purpose: the suite must catch each.

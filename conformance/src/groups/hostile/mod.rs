@@ -1,0 +1,7 @@
+//! The group `hostile`.
+
+use crate::Case;
+
+pub(super) fn cases() -> Vec<Case> {
+    Vec::new()
+}

@@ -1,0 +1,7 @@
+//! The group `isolation`.
+
+use crate::Case;
+
+pub(super) fn cases() -> Vec<Case> {
+    Vec::new()
+}

@@ -1,0 +1,21 @@
+//! All cases, by group. A new case is a function in the module of its idea, and its name in that module's `cases!`.
+
+mod crash;
+mod hostile;
+mod isolation;
+mod model;
+mod semantics;
+mod typed;
+
+use crate::Case;
+use crate::child::Role;
+
+/// Every case, in the order of the groups.
+pub fn all() -> Vec<Case> {
+    [semantics::cases(), typed::cases(), model::cases(), isolation::cases(), crash::cases(), hostile::cases()].concat()
+}
+
+/// What child processes do.
+pub(crate) fn roles() -> impl Iterator<Item = &'static Role> {
+    crash::ROLES.iter()
+}

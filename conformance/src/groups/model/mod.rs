@@ -1,0 +1,7 @@
+//! The group `model`.
+
+use crate::Case;
+
+pub(super) fn cases() -> Vec<Case> {
+    Vec::new()
+}

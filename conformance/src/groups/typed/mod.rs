@@ -1,0 +1,7 @@
+//! The group `typed`.
+
+use crate::Case;
+
+pub(super) fn cases() -> Vec<Case> {
+    Vec::new()
+}

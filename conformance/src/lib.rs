@@ -1,0 +1,31 @@
+//! The suite that every backend of Strongroom has to pass, also one that somebody else writes.
+//!
+//! A backend brings a [`Factory`], and one line makes one named test of each [case](Case) that `cargo test` runs:
+//!
+//! ```ignore
+//! // tests/conformance.rs, with `harness = false` in Cargo.toml
+//! strongroom_conformance::conformance!(MyFactory);
+//! ```
+//!
+//! A case that a backend cannot run is *not applicable*, with the reason that the factory declares, and the same call must
+//! then answer [`Unsupported`](strongroom_core::ErrorKind::Unsupported): nothing passes by returning early. What the machine
+//! lacks is a visible *skip*, which fails where `STRONGROOM_CI` is `1`.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+pub mod broken;
+mod case;
+mod child;
+mod context;
+mod factory;
+mod failure;
+pub mod groups;
+pub mod harness;
+mod run;
+pub mod twist;
+
+pub use case::{Case, Group};
+pub use child::{Child, serve};
+pub use context::{Context, Effort, Site};
+pub use factory::{Can, Capability, Damage, Factory, Fault, Folder, Place, Settings};
+pub use failure::{Checked, Failure};
+pub use run::{Finished, Options, Outcome, run_case};
