@@ -19,6 +19,8 @@ mod context;
 mod factory;
 mod failure;
 pub mod groups;
+#[doc = include_str!("../GUIDE.md")]
+pub mod guide {}
 pub mod harness;
 mod run;
 pub mod twist;
