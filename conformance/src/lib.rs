@@ -22,6 +22,7 @@ pub mod groups;
 #[doc = include_str!("../GUIDE.md")]
 pub mod guide {}
 pub mod harness;
+mod random;
 mod run;
 pub mod twist;
 

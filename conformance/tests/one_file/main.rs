@@ -26,6 +26,7 @@ impl Factory for OneFiles {
     fn can(&self, capability: Capability) -> Can {
         match capability {
             Capability::Compact => Can::No("every commit writes the file anew, so it is always compact".into()),
+            Capability::Share => Can::No("a file is open once at a time".into()),
             Capability::Crash | Capability::Inject => Can::No("its factory has no medium of its own".into()),
             _ => Can::Yes,
         }

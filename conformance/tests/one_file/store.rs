@@ -62,7 +62,7 @@ impl OneFile {
     ) -> Result<T> {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let Writer { rows, recent, .. } = &mut *writer;
-        let mut attempt = || {
+        let attempt = || {
             if self.views.is_closed() {
                 return Err(Error::new(ErrorKind::Closed, "the store was closed"));
             }

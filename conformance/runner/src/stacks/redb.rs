@@ -23,6 +23,7 @@ impl Factory for RedbFactory {
 
     fn can(&self, capability: Capability) -> Can {
         match capability {
+            Capability::Share => Can::No("a file is open in one process at a time".into()),
             Capability::Crash | Capability::Inject => Can::No("its factory has no such hook".into()),
             _ => Can::Yes,
         }
