@@ -106,7 +106,8 @@ pub(crate) fn scan(scan: &Scan) -> Query {
     sql += " FROM store s LEFT JOIN rows r ON TRUE";
     within(&mut sql, &scan.range);
     if scan.fetch == Fetch::Targets {
-        sql += " LEFT JOIN rows t ON t.key = CASE WHEN r.link >= 0 THEN substr(r.key, r.link + 1) \
+        // Of a key without bytes `substr` makes NULL.
+        sql += " LEFT JOIN rows t ON t.key = CASE WHEN r.link >= 0 THEN ifnull(substr(r.key, r.link + 1), x'') \
                 WHEN r.link = -1 THEN r.value END";
     }
     let order = if scan.reverse { "DESC" } else { "ASC" };
