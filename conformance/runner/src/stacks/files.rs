@@ -5,10 +5,15 @@ use std::fs;
 use strongroom_conformance::{Damage, Place};
 use strongroom_core::{Error, ErrorKind, Result};
 
-/// Changes the bytes of the place's file.
+/// Does damage to the place's file.
 pub(super) fn tamper(place: &Place, damage: &Damage) -> Result<()> {
+    change(place, |bytes| damage.apply(bytes))
+}
+
+/// Changes the bytes of the place's file.
+pub(super) fn change(place: &Place, change: impl FnOnce(&mut Vec<u8>)) -> Result<()> {
     let mut bytes = fs::read(place.file()).map_err(failed)?;
-    damage.apply(&mut bytes);
+    change(&mut bytes);
     fs::write(place.file(), bytes).map_err(failed)
 }
 

@@ -260,8 +260,8 @@ fn expected(model: &BTreeMap<Vec<u8>, Row>, writes: &Writes, as_of: Revision, sc
 }
 
 async fn every_scan_is_as_the_documentation_says(context: Context) -> Checked {
-    let inputs = (context.effort().operations / 150).clamp(4, 1_000) as u32;
-    let strategy = (writes(), writes(), vec(scans(), 40), vec(some_key(), 20));
+    let inputs = (context.effort().operations / 250).clamp(4, 1_000) as u32;
+    let strategy = (writes(), writes(), vec(scans(), 25), vec(some_key(), 20));
     search(&context, inputs, &strategy, async |(first, second, scans, asked)| {
         let store = context.open().await?.store;
         let (mut model, mut writes) = (BTreeMap::new(), Writes::new());

@@ -1,0 +1,58 @@
+//! SQLite.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use strongroom_conformance::{Can, Capability, Damage, Factory, Place, Settings};
+use strongroom_core::Result;
+use strongroom_core::store::{Limits, Store};
+use strongroom_sqlite::SqliteOptions;
+
+use super::files;
+
+/// Where a file of SQLite has its user version: 4 bytes, most significant first.
+const USER_VERSION_AT: usize = 60;
+
+/// Stores of SQLite, in files.
+#[derive(Clone, Copy, Debug)]
+pub struct SqliteFactory;
+
+#[async_trait]
+impl Factory for SqliteFactory {
+    fn name(&self) -> &'static str {
+        "sqlite"
+    }
+
+    fn can(&self, capability: Capability) -> Can {
+        match capability {
+            Capability::Crash | Capability::Inject => Can::No("its factory has no such hook".into()),
+            _ => Can::Yes,
+        }
+    }
+
+    fn limits(&self) -> Limits {
+        SqliteOptions::default().limits
+    }
+
+    async fn open(&self, place: &Place, settings: &Settings) -> Result<Arc<dyn Store>> {
+        let (limits, clock) = (settings.limits, settings.clock.clone());
+        let options = SqliteOptions { limits, clock, cache_bytes: 2 << 20, ..SqliteOptions::default() };
+        Ok(Arc::new(options.open(place.file()).await?))
+    }
+
+    async fn reopen(&self, place: &Place, settings: &Settings) -> Result<Arc<dyn Store>> {
+        self.open(place, settings).await
+    }
+
+    async fn destroy(&self, place: &Place) -> Result<()> {
+        files::destroy(place)
+    }
+
+    async fn tamper(&self, place: &Place, damage: &Damage) -> Result<()> {
+        match damage {
+            // As a release with another format would: docs/format.md.
+            Damage::Newer => files::change(place, |bytes| bytes[USER_VERSION_AT + 2] = 1),
+            damage => files::tamper(place, damage),
+        }
+    }
+}
