@@ -99,8 +99,15 @@ async fn is_empty(path: &Path) -> Result<bool> {
     let look = SqliteConnectOptions::new().filename(path).immutable(true).read_only(true).disable_statement_logging();
     let mut look = look.pragma("writable_schema", "ON").connect().await.map_err(unreadable)?;
     let content = examine(&mut look).await;
+    let page_bytes = number(&mut look, "PRAGMA page_size").await;
     look.close().await.ok();
     if content? == Content::Store {
+        // SQLite fills up a page that was cut. Without a log nobody else may be writing it just now.
+        let is_cut =
+            i64::try_from(found.len()).is_ok_and(|bytes| page_bytes.is_ok_and(|page| bytes % page.max(1) != 0));
+        if is_cut && !beside(path, "-wal").exists() {
+            return Err(Error::new(ErrorKind::Corrupt, "it was cut short: restore it from a copy"));
+        }
         return Ok(false);
     }
     // The tables of an empty database may still be in its log.
