@@ -1,7 +1,15 @@
-//! The group `typed`.
+//! Records, indexes, cursors, transactions and the catalog on this store: what the typed database makes of it.
+//!
+//! A new case goes into the file of its idea (a new idea is a new file, named in `cases` below); what several files say alike
+//! goes into `support`.
+
+mod indexes;
+mod records;
+mod support;
+mod unique;
 
 use crate::Case;
 
 pub(super) fn cases() -> Vec<Case> {
-    Vec::new()
+    [records::CASES, indexes::CASES, unique::CASES].concat()
 }
