@@ -3,7 +3,10 @@
 //! A new case goes into the file of its idea (a new idea is a new file, named in `cases` below); what several files say alike
 //! goes into `support`.
 
+mod expiry;
 mod indexes;
+mod pages;
+mod queries;
 mod records;
 mod support;
 mod unique;
@@ -11,5 +14,5 @@ mod unique;
 use crate::Case;
 
 pub(super) fn cases() -> Vec<Case> {
-    [records::CASES, indexes::CASES, unique::CASES].concat()
+    [records::CASES, indexes::CASES, unique::CASES, queries::CASES, pages::CASES, expiry::CASES].concat()
 }
