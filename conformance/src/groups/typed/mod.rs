@@ -3,6 +3,7 @@
 //! A new case goes into the file of its idea (a new idea is a new file, named in `cases` below); what several files say alike
 //! goes into `support`.
 
+mod catalog;
 mod concurrency;
 mod expiry;
 mod indexes;
@@ -28,5 +29,5 @@ pub(super) fn cases() -> Vec<Case> {
         snapshots::CASES,
         concurrency::CASES,
     ];
-    groups.concat()
+    [groups.concat(), catalog::cases()].concat()
 }
