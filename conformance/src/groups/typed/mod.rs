@@ -5,11 +5,13 @@
 
 mod catalog;
 mod concurrency;
+mod damage;
 mod expiry;
 mod indexes;
 mod pages;
 mod queries;
 mod records;
+mod reopen;
 mod snapshots;
 mod support;
 mod transactions;
@@ -28,6 +30,8 @@ pub(super) fn cases() -> Vec<Case> {
         transactions::CASES,
         snapshots::CASES,
         concurrency::CASES,
+        damage::CASES,
+        reopen::CASES,
     ];
     [groups.concat(), catalog::cases()].concat()
 }
