@@ -6,8 +6,10 @@
 mod catalog;
 mod concurrency;
 mod damage;
+mod engine;
 mod expiry;
 mod indexes;
+mod matrix;
 mod pages;
 mod queries;
 mod records;
@@ -32,6 +34,7 @@ pub(super) fn cases() -> Vec<Case> {
         concurrency::CASES,
         damage::CASES,
         reopen::CASES,
+        engine::CASES,
     ];
-    [groups.concat(), catalog::cases()].concat()
+    [groups.concat(), catalog::cases(), matrix::cases()].concat()
 }
