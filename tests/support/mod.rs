@@ -72,9 +72,10 @@ pub fn schema() -> Schema {
 pub enum Engine {
     Memory,
     Redb,
+    Sqlite,
 }
 
-pub const ENGINES: [Engine; 2] = [Engine::Memory, Engine::Redb];
+pub const ENGINES: [Engine; 3] = [Engine::Memory, Engine::Redb, Engine::Sqlite];
 
 /// A store that can be closed and opened again.
 pub struct Place {
@@ -96,6 +97,9 @@ impl Place {
         match self.engine {
             Engine::Memory => self.memory.clone(),
             Engine::Redb => Arc::new(strongroom_redb::Redb::open(self.folder.path().join("test.redb")).unwrap()),
+            Engine::Sqlite => {
+                Arc::new(strongroom_sqlite::Sqlite::open(self.folder.path().join("test.db")).await.unwrap())
+            }
         }
     }
 
@@ -109,7 +113,7 @@ impl Place {
 
     /// Closes what is open where that is needed to open it again.
     pub async fn close(&self, db: Database) {
-        if self.engine == Engine::Redb {
+        if self.engine != Engine::Memory {
             db.close().await.unwrap();
         }
     }
