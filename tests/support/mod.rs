@@ -1,8 +1,6 @@
 //! What the tests of the typed database share: a record with every kind of index, and stores to keep it on.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
-pub mod failing;
-pub mod racing;
 pub mod weak;
 
 use std::sync::Arc;

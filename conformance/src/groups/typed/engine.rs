@@ -162,7 +162,10 @@ async fn the_engine_compacts(context: Context) -> Checked {
     let compaction = engine.compact().await?;
     ensure!(compaction.bytes_after <= compaction.bytes_before, "{compaction:?}");
     ensure_eq!(engine.messages_of_conversation("c", Paging::default()).await?.records.len(), 10);
-    sound(engine.database()).await
+    sound(engine.database()).await?;
+    engine.close().await?;
+    ensure_kind!(engine.compact().await, ErrorKind::Closed);
+    Ok(())
 }
 
 async fn the_engine_counts_and_closes(context: Context) -> Checked {
