@@ -37,7 +37,9 @@ fn is_caught(broken: Broken) -> Result<(), String> {
     }
     let wrong: Arc<dyn Factory> = Arc::new(BrokenFactory::new(factory, broken));
     match run_case(&case, &wrong, &options()).outcome {
-        Outcome::Fail(reason) if reason.starts_with("it panicked") => Err(format!("the case does not say why: {reason}")),
+        Outcome::Fail(reason) if reason.starts_with("it panicked") => {
+            Err(format!("the case does not say why: {reason}"))
+        }
         Outcome::Fail(reason) if reason.starts_with("it has not ended") => Err(format!("the case hangs: {reason}")),
         Outcome::Fail(_) => Ok(()),
         other => Err(format!("it is not caught: {other}")),

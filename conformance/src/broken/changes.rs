@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use strongroom_core::Result;
 use strongroom_core::store::{
-    Batch, Compaction, Guard, KeyRange, Outcome, Page, Read, Revision, Rows, Scan, Snapshot, Store, StoredKey, Summary,
-    Usage,
+    Batch, Compaction, Guard, KeyRange, Outcome, Page, Read, Revision, Rows, Scan, Snapshot, Store, StoreInfo,
+    StoredKey, Summary, Usage,
 };
 
 use crate::twist::{Twist, Twisted};
@@ -20,6 +20,7 @@ type Call<Q, A> = Option<Box<dyn Fn(Arc<dyn Store>, Q) -> BoxFuture<'static, Res
 /// What is changed: of reads the question, the answer or both; of the other methods the call.
 #[derive(Default)]
 pub(super) struct Changes {
+    info: Option<StoreInfo>,
     keys: Ask<Vec<StoredKey>>,
     rows: Answer<[StoredKey], Rows>,
     scan: Ask<Scan>,
@@ -71,6 +72,12 @@ setters! {
 }
 
 impl Changes {
+    /// Changes what the store says of itself.
+    pub(super) fn info(mut self, inner: &dyn Store, change: impl FnOnce(&mut StoreInfo)) -> Self {
+        change(self.info.get_or_insert_with(|| inner.info().clone()));
+        self
+    }
+
     /// Changes the range of scans and summaries.
     pub(super) fn ranges(self, change: impl Fn(&mut KeyRange) + Clone + Send + Sync + 'static) -> Self {
         let of_scan = change.clone();
@@ -117,6 +124,10 @@ impl Debug for Changes {
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
 impl Twist for Changes {
+    fn info<'a>(&'a self, inner: &'a Arc<dyn Store>) -> &'a StoreInfo {
+        self.info.as_ref().unwrap_or_else(|| inner.info())
+    }
+
     async fn get(&self, inner: &dyn Read, keys: &[StoredKey]) -> Result<Rows> {
         let mut asked = keys.to_vec();
         self.keys.iter().for_each(|change| change(&mut asked));

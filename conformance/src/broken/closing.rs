@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use strongroom_core::store::{
-    Batch, Compaction, Guard, KeyRange, Outcome, Revision, Snapshot, Store, StoredKey, Usage, Write,
+    Batch, Compaction, Guard, KeyRange, Limits, Outcome, Revision, Snapshot, Store, StoredKey, Usage, Write,
 };
 use strongroom_core::{Error, ErrorKind, Result};
 
@@ -44,6 +44,18 @@ pub(super) const ALL: &[Broken] = &[
             };
             Changes::default().close(call).on(inner)
         },
+    },
+    Broken {
+        name: "info_says_other_limits",
+        wrong: "What a store says of its limits is the default, whatever was asked for.",
+        caught_by: "",
+        wrap: |inner| Changes::default().info(&*inner, |info| info.limits = Limits::default()).on(inner.clone()),
+    },
+    Broken {
+        name: "info_names_the_program",
+        wrong: "The name that a store has is not that of its URL, but one for people.",
+        caught_by: "",
+        wrap: |inner| Changes::default().info(&*inner, |info| info.name = "Database").on(inner.clone()),
     },
     Broken {
         name: "usage_is_constant",
