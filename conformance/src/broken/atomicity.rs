@@ -26,9 +26,7 @@ pub(super) const ALL: &[Broken] = &[
         name: "a_batch_happens_in_two_parts",
         wrong: "A batch without guards is written in two parts, between which readers see half of it.",
         caught_by: "",
-        wrap: |inner| {
-            Changes::default().commit(|inner, batches| async move { in_two_parts(&*inner, batches).await }).on(inner)
-        },
+        wrap: |inner| Changes::default().commit(in_two_parts).on(inner),
     },
     Broken {
         name: "a_conflict_ends_the_call",
@@ -62,9 +60,7 @@ pub(super) const ALL: &[Broken] = &[
         name: "a_conflict_is_said_to_be_committed",
         wrong: "A batch whose guard does not hold is answered as if it had happened.",
         caught_by: "",
-        wrap: |inner| {
-            Changes::default().commit(|inner, batches| async move { swallow(&*inner, batches).await }).on(inner)
-        },
+        wrap: |inner| Changes::default().commit(swallow).on(inner),
     },
     Broken {
         name: "a_commit_is_said_to_conflict",
@@ -130,31 +126,25 @@ pub(super) const ALL: &[Broken] = &[
         name: "deleting_what_is_absent_is_a_conflict",
         wrong: "A batch that deletes a key without a row does not happen.",
         caught_by: "",
-        wrap: |inner| {
-            Changes::default().commit(|inner, batches| async move { present(&*inner, batches).await }).on(inner)
-        },
+        wrap: |inner| Changes::default().commit(present).on(inner),
     },
     Broken {
         name: "a_shorter_value_keeps_the_tail_of_the_longer",
         wrong: "A value is written over the last one, and what was longer stays.",
         caught_by: "",
-        wrap: |inner| Changes::default().commit(|inner, batches| async move { over(&*inner, batches).await }).on(inner),
+        wrap: |inner| Changes::default().commit(over).on(inner),
     },
     Broken {
         name: "a_put_keeps_a_link",
         wrong: "A value put where a link was changes nothing.",
         caught_by: "",
-        wrap: |inner| {
-            Changes::default().commit(|inner, batches| async move { keep_links(&*inner, batches).await }).on(inner)
-        },
+        wrap: |inner| Changes::default().commit(keep_links).on(inner),
     },
     Broken {
         name: "concurrent_commits_overwrite_each_other",
         wrong: "Guards are judged before other tasks have their turn, and the writes follow after it.",
         caught_by: "",
-        wrap: |inner| {
-            Changes::default().commit(|inner, batches| async move { judged_early(&*inner, batches).await }).on(inner)
-        },
+        wrap: |inner| Changes::default().commit(judged_early).on(inner),
     },
 ];
 
@@ -171,7 +161,7 @@ fn refused_in_part(inner: Arc<dyn Store>, refused: fn(&Outcome) -> bool) -> Arc<
     Changes::default().commit(call).on(inner)
 }
 
-async fn in_two_parts(inner: &dyn Store, batches: Vec<Batch>) -> Result<Vec<Outcome>> {
+async fn in_two_parts(inner: Arc<dyn Store>, batches: Vec<Batch>) -> Result<Vec<Outcome>> {
     let limits = inner.info().limits;
     let mut outcomes = Vec::new();
     for mut batch in batches {
@@ -181,7 +171,7 @@ async fn in_two_parts(inner: &dyn Store, batches: Vec<Batch>) -> Result<Vec<Outc
             inner.commit(vec![std::mem::replace(&mut batch, Batch { writes: rest, ..Batch::default() })]).await?;
             tokio::task::yield_now().await;
         }
-        outcomes.push(commit_one(inner, batch).await?);
+        outcomes.push(commit_one(&*inner, batch).await?);
     }
     Ok(outcomes)
 }
@@ -201,9 +191,9 @@ fn ending(inner: Arc<dyn Store>, ends: fn(&Outcome) -> bool) -> Arc<dyn Store> {
     Changes::default().commit(call).on(inner)
 }
 
-async fn swallow(inner: &dyn Store, batches: Vec<Batch>) -> Result<Vec<Outcome>> {
+async fn swallow(inner: Arc<dyn Store>, batches: Vec<Batch>) -> Result<Vec<Outcome>> {
     let mut outcomes = inner.commit(batches).await?;
-    let current = newest(inner).await?;
+    let current = newest(&*inner).await?;
     for outcome in &mut outcomes {
         if let Outcome::Conflict { .. } = outcome {
             *outcome = Outcome::Committed(current);
@@ -212,13 +202,13 @@ async fn swallow(inner: &dyn Store, batches: Vec<Batch>) -> Result<Vec<Outcome>>
     Ok(outcomes)
 }
 
-async fn present(inner: &dyn Store, batches: Vec<Batch>) -> Result<Vec<Outcome>> {
+async fn present(inner: Arc<dyn Store>, batches: Vec<Batch>) -> Result<Vec<Outcome>> {
     let mut outcomes = Vec::new();
     for batch in batches {
         let deleted = batch.writes.iter().filter(|(_, write)| **write == Write::Delete);
         let deleted: Vec<_> = deleted.map(|(key, _)| key.clone()).collect();
         let absent = inner.get(&deleted).await?.rows.contains(&None);
-        outcomes.push(if absent { Outcome::Conflict { guard: 0 } } else { commit_one(inner, batch).await? });
+        outcomes.push(if absent { Outcome::Conflict { guard: 0 } } else { commit_one(&*inner, batch).await? });
     }
     Ok(outcomes)
 }
@@ -227,39 +217,39 @@ async fn row(inner: &dyn Store, key: &StoredKey) -> Result<Option<Row>> {
     Ok(inner.get(std::slice::from_ref(key)).await?.rows.pop().flatten())
 }
 
-async fn over(inner: &dyn Store, mut batches: Vec<Batch>) -> Result<Vec<Outcome>> {
+async fn over(inner: Arc<dyn Store>, mut batches: Vec<Batch>) -> Result<Vec<Outcome>> {
     for (key, write) in batches.iter_mut().flat_map(|batch| &mut batch.writes) {
         let Write::Put(value) = write else { continue };
-        if let Some(Row { content: Content::Value(last), .. }) = row(inner, key).await? {
-            if last.len() > value.len() {
-                *value = [value, &last[value.len()..]].concat().into();
-            }
+        if let Some(Row { content: Content::Value(last), .. }) = row(&*inner, key).await?
+            && last.len() > value.len()
+        {
+            *value = [value, &last[value.len()..]].concat().into();
         }
     }
     inner.commit(batches).await
 }
 
-async fn keep_links(inner: &dyn Store, mut batches: Vec<Batch>) -> Result<Vec<Outcome>> {
+async fn keep_links(inner: Arc<dyn Store>, mut batches: Vec<Batch>) -> Result<Vec<Outcome>> {
     for (key, write) in batches.iter_mut().flat_map(|batch| &mut batch.writes) {
         let Write::Put(_) = write else { continue };
-        if let Some(Row { content: Content::Link(target), .. }) = row(inner, key).await? {
+        if let Some(Row { content: Content::Link(target), .. }) = row(&*inner, key).await? {
             *write = Write::Link(strongroom_core::store::LinkTo::Key(target));
         }
     }
     inner.commit(batches).await
 }
 
-async fn judged_early(inner: &dyn Store, mut batches: Vec<Batch>) -> Result<Vec<Outcome>> {
+async fn judged_early(inner: Arc<dyn Store>, mut batches: Vec<Batch>) -> Result<Vec<Outcome>> {
     let [batch] = batches.as_mut_slice() else { return inner.commit(batches).await };
     let guards: Vec<Guard> = std::mem::take(&mut batch.guards);
     if guards.is_empty() || batch.is_read_only() {
         batch.guards = guards;
         return inner.commit(batches).await;
     }
-    let judged = commit_one(inner, Batch { guards, ..Batch::default() }).await?;
+    let judged = commit_one(&*inner, Batch { guards, ..Batch::default() }).await?;
     if judged.revision().is_none() {
         return Ok(vec![judged]);
     }
     tokio::task::yield_now().await;
-    Ok(vec![commit_one(inner, std::mem::take(batch)).await?])
+    Ok(vec![commit_one(&*inner, std::mem::take(batch)).await?])
 }

@@ -160,9 +160,7 @@ pub(super) const ALL: &[Broken] = &[
         name: "range_guards_fail_on_any_commit",
         wrong: "A guard on a range fails as soon as anything was committed, also elsewhere.",
         caught_by: "",
-        wrap: |inner| {
-            Changes::default().commit(|inner, batches| async move { only_current(&*inner, batches).await }).on(inner)
-        },
+        wrap: |inner| Changes::default().commit(only_current).on(inner),
     },
     Broken {
         name: "a_conflict_names_the_last_guard",
@@ -180,19 +178,13 @@ pub(super) const ALL: &[Broken] = &[
         name: "guards_are_judged_before_the_call",
         wrong: "All guards of a call are judged before its first batch is applied.",
         caught_by: "",
-        wrap: |inner| {
-            Changes::default().commit(|inner, batches| async move { all_first(&*inner, batches).await }).on(inner)
-        },
+        wrap: |inner| Changes::default().commit(all_first).on(inner),
     },
     Broken {
         name: "guards_are_judged_after_the_writes",
         wrong: "A batch's guards are judged once its own writes are there.",
         caught_by: "",
-        wrap: |inner| {
-            Changes::default()
-                .commit(|inner, batches| async move { own_writes_first(&*inner, batches).await })
-                .on(inner)
-        },
+        wrap: |inner| Changes::default().commit(own_writes_first).on(inner),
     },
     Broken {
         name: "guards_do_not_hear_of_drop_range",
@@ -271,14 +263,14 @@ fn comparing_values(inner: Arc<dyn Store>) -> Arc<dyn Store> {
     Changes::default().commit(call).on(inner)
 }
 
-async fn only_current(inner: &dyn Store, batches: Vec<Batch>) -> Result<Vec<Outcome>> {
+async fn only_current(inner: Arc<dyn Store>, batches: Vec<Batch>) -> Result<Vec<Outcome>> {
     let mut outcomes = Vec::new();
     for batch in batches {
-        let current = newest(inner).await?;
+        let current = newest(&*inner).await?;
         let old = |guard: &Guard| matches!(guard, Guard::Range { as_of, .. } if *as_of != current);
         outcomes.push(match batch.guards.iter().position(old) {
             Some(guard) => Outcome::Conflict { guard },
-            None => commit_one(inner, batch).await?,
+            None => commit_one(&*inner, batch).await?,
         });
     }
     Ok(outcomes)
@@ -293,20 +285,20 @@ fn naming(inner: Arc<dyn Store>, named: fn(&Batch, usize) -> usize) -> Arc<dyn S
     Changes::default().outcome(name).on(inner)
 }
 
-async fn all_first(inner: &dyn Store, mut batches: Vec<Batch>) -> Result<Vec<Outcome>> {
+async fn all_first(inner: Arc<dyn Store>, mut batches: Vec<Batch>) -> Result<Vec<Outcome>> {
     let guards = |batch: &mut Batch| Batch { guards: std::mem::take(&mut batch.guards), ..Batch::default() };
     let judged = inner.commit(batches.iter_mut().map(guards).collect()).await?;
     let mut outcomes = Vec::new();
     for (batch, judged) in batches.into_iter().zip(judged) {
         outcomes.push(match judged {
-            Outcome::Committed(_) => commit_one(inner, batch).await?,
+            Outcome::Committed(_) => commit_one(&*inner, batch).await?,
             refused => refused,
         });
     }
     Ok(outcomes)
 }
 
-async fn own_writes_first(inner: &dyn Store, batches: Vec<Batch>) -> Result<Vec<Outcome>> {
+async fn own_writes_first(inner: Arc<dyn Store>, batches: Vec<Batch>) -> Result<Vec<Outcome>> {
     let mut outcomes = Vec::new();
     for mut batch in batches {
         // An absence guard on a key that the batch itself writes.
@@ -314,7 +306,7 @@ async fn own_writes_first(inner: &dyn Store, batches: Vec<Batch>) -> Result<Vec<
         let refused = batch.guards.iter().position(own);
         outcomes.push(match refused {
             Some(guard) => Outcome::Conflict { guard },
-            None => commit_one(inner, std::mem::take(&mut batch)).await?,
+            None => commit_one(&*inner, std::mem::take(&mut batch)).await?,
         });
     }
     Ok(outcomes)

@@ -71,17 +71,13 @@ pub(super) const ALL: &[Broken] = &[
         name: "large_batches_are_split",
         wrong: "A batch past the limit of writes is committed in several.",
         caught_by: "",
-        wrap: |inner| {
-            Changes::default().commit(|inner, batches| async move { split(&*inner, batches).await }).on(inner)
-        },
+        wrap: |inner| Changes::default().commit(split).on(inner),
     },
     Broken {
         name: "stamped_rows_do_not_count_as_writes",
         wrong: "The stamped rows of a batch do not count for the limit of its writes.",
         caught_by: "",
-        wrap: |inner| {
-            Changes::default().commit(|inner, batches| async move { apart(&*inner, batches).await }).on(inner)
-        },
+        wrap: |inner| Changes::default().commit(apart).on(inner),
     },
     Broken {
         name: "guards_past_the_limit_are_left_out",
@@ -111,9 +107,7 @@ pub(super) const ALL: &[Broken] = &[
         name: "guard_rows_are_counted_guard_by_guard",
         wrong: "Each range guard may cover as many rows as all of a batch may together.",
         caught_by: "",
-        wrap: |inner| {
-            Changes::default().commit(|inner, batches| async move { one_guard(&*inner, batches).await }).on(inner)
-        },
+        wrap: |inner| Changes::default().commit(one_guard).on(inner),
     },
     Broken {
         name: "long_pages_are_cut",
@@ -205,7 +199,7 @@ fn cut_values(batch: &mut Batch, max: usize) {
     }
 }
 
-async fn split(inner: &dyn Store, batches: Vec<Batch>) -> Result<Vec<Outcome>> {
+async fn split(inner: Arc<dyn Store>, batches: Vec<Batch>) -> Result<Vec<Outcome>> {
     let max = inner.info().limits.batch_writes_max;
     let mut outcomes = Vec::new();
     for mut batch in batches {
@@ -215,13 +209,13 @@ async fn split(inner: &dyn Store, batches: Vec<Batch>) -> Result<Vec<Outcome>> {
             inner.commit(vec![first]).await?;
             batch.writes = rest;
         }
-        outcomes.push(commit_one(inner, batch).await?);
+        outcomes.push(commit_one(&*inner, batch).await?);
     }
     Ok(outcomes)
 }
 
 /// Stamped rows are committed in a batch of their own where they would be too many.
-async fn apart(inner: &dyn Store, batches: Vec<Batch>) -> Result<Vec<Outcome>> {
+async fn apart(inner: Arc<dyn Store>, batches: Vec<Batch>) -> Result<Vec<Outcome>> {
     let max = inner.info().limits.batch_writes_max;
     let mut outcomes = Vec::new();
     for mut batch in batches {
@@ -229,26 +223,26 @@ async fn apart(inner: &dyn Store, batches: Vec<Batch>) -> Result<Vec<Outcome>> {
             let stamped = batch.stamped.pop().into_iter().collect();
             inner.commit(vec![Batch { stamped, ..Batch::default() }]).await?;
         }
-        outcomes.push(commit_one(inner, batch).await?);
+        outcomes.push(commit_one(&*inner, batch).await?);
     }
     Ok(outcomes)
 }
 
-async fn one_guard(inner: &dyn Store, batches: Vec<Batch>) -> Result<Vec<Outcome>> {
+async fn one_guard(inner: Arc<dyn Store>, batches: Vec<Batch>) -> Result<Vec<Outcome>> {
     let max = inner.info().limits.guard_rows_max;
     let mut outcomes = Vec::new();
     'batches: for mut batch in batches {
         let each = |guard: &Guard| !matches!(guard, Guard::Range { rows, .. } if *rows > max);
         if batch.guards.iter().all(each) {
             for (at, guard) in std::mem::take(&mut batch.guards).into_iter().enumerate() {
-                let judged = commit_one(inner, Batch { guards: vec![guard], ..Batch::default() }).await?;
+                let judged = commit_one(&*inner, Batch { guards: vec![guard], ..Batch::default() }).await?;
                 if judged.revision().is_none() {
                     outcomes.push(Outcome::Conflict { guard: at });
                     continue 'batches;
                 }
             }
         }
-        outcomes.push(commit_one(inner, batch).await?);
+        outcomes.push(commit_one(&*inner, batch).await?);
     }
     Ok(outcomes)
 }

@@ -55,9 +55,7 @@ pub(super) const ALL: &[Broken] = &[
         name: "dangling_links_are_refused",
         wrong: "A batch that links to a key without a row is rejected, as if links were foreign keys.",
         caught_by: "",
-        wrap: |inner| {
-            Changes::default().commit(|inner, batches| async move { refuse_dangling(&*inner, batches).await }).on(inner)
-        },
+        wrap: |inner| Changes::default().commit(refuse_dangling).on(inner),
     },
     Broken {
         name: "links_are_followed_twice",
@@ -121,7 +119,7 @@ fn without_dangling(scan: &Scan, page: &mut Page) {
     }
 }
 
-async fn refuse_dangling(inner: &dyn Store, batches: Vec<Batch>) -> Result<Vec<Outcome>> {
+async fn refuse_dangling(inner: Arc<dyn Store>, batches: Vec<Batch>) -> Result<Vec<Outcome>> {
     let mut outcomes = Vec::new();
     for batch in batches {
         let targets = batch.writes.iter().filter_map(|(key, write)| match write {

@@ -14,9 +14,7 @@ pub(super) const ALL: &[Broken] = &[
         name: "batches_of_a_call_share_a_revision",
         wrong: "Batches of one call that have no guards are written as one, with one revision.",
         caught_by: "",
-        wrap: |inner| {
-            Changes::default().commit(|inner, batches| async move { as_one(&*inner, batches).await }).on(inner)
-        },
+        wrap: |inner| Changes::default().commit(as_one).on(inner),
     },
     Broken {
         name: "outcomes_tell_the_last_revision_of_the_call",
@@ -63,9 +61,7 @@ pub(super) const ALL: &[Broken] = &[
         name: "equal_values_are_not_written_again",
         wrong: "A write of the value that is there already leaves the row's revision as it is.",
         caught_by: "",
-        wrap: |inner| {
-            Changes::default().commit(|inner, batches| async move { only_new(&*inner, batches).await }).on(inner)
-        },
+        wrap: |inner| Changes::default().commit(only_new).on(inner),
     },
     Broken {
         name: "overwritten_rows_keep_their_first_revision",
@@ -110,7 +106,7 @@ pub(super) const ALL: &[Broken] = &[
     },
 ];
 
-async fn as_one(inner: &dyn Store, batches: Vec<Batch>) -> Result<Vec<Outcome>> {
+async fn as_one(inner: Arc<dyn Store>, batches: Vec<Batch>) -> Result<Vec<Outcome>> {
     let limits = inner.info().limits;
     let plain = |batch: &Batch| batch.guards.is_empty() && !batch.is_read_only() && batch.check(&limits).is_ok();
     if !batches.iter().all(plain) {
@@ -131,7 +127,7 @@ fn write_nothing(batch: &mut Batch) {
     batch.writes.insert(StoredKey::from(b"\xFFno row has this key".to_vec()), Write::Delete);
 }
 
-async fn only_new(inner: &dyn Store, mut batches: Vec<Batch>) -> Result<Vec<Outcome>> {
+async fn only_new(inner: Arc<dyn Store>, mut batches: Vec<Batch>) -> Result<Vec<Outcome>> {
     for batch in &mut batches {
         let keys: Vec<_> = batch.writes.keys().cloned().collect();
         if keys.len() > inner.info().limits.get_keys_max {

@@ -83,8 +83,10 @@ pub(super) const ALL: &[Broken] = &[
     },
 ];
 
+type Viewed = fn(Arc<dyn Store>, Box<dyn Snapshot>) -> Box<dyn Snapshot>;
+
 /// Each snapshot becomes what `view` makes of the store and of it.
-fn viewing(inner: Arc<dyn Store>, view: fn(Arc<dyn Store>, Box<dyn Snapshot>) -> Box<dyn Snapshot>) -> Arc<dyn Store> {
+fn viewing(inner: Arc<dyn Store>, view: Viewed) -> Arc<dyn Store> {
     let call = move |inner: Arc<dyn Store>, ()| async move {
         let snapshot = inner.snapshot().await?;
         Ok(view(inner, snapshot))

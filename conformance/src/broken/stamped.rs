@@ -73,9 +73,7 @@ pub(super) const ALL: &[Broken] = &[
         name: "a_stamped_row_replaces_a_write_of_its_batch",
         wrong: "A batch whose stamped row has the key of one of its writes is committed.",
         caught_by: "",
-        wrap: |inner| {
-            Changes::default().commit(|inner, batches| async move { replacing(&*inner, batches).await }).on(inner)
-        },
+        wrap: |inner| Changes::default().commit(replacing).on(inner),
     },
 ];
 
@@ -105,14 +103,14 @@ fn once<T>(stamped: &mut Vec<(KeyPrefix, T)>) {
     stamped.retain(|(prefix, _)| seen.insert(prefix.clone()));
 }
 
-async fn replacing(inner: &dyn Store, batches: Vec<Batch>) -> Result<Vec<Outcome>> {
+async fn replacing(inner: Arc<dyn Store>, batches: Vec<Batch>) -> Result<Vec<Outcome>> {
     let mut outcomes = Vec::new();
     for mut batch in batches {
-        let revision = newest(inner).await?.next();
+        let revision = newest(&*inner).await?.next();
         for (prefix, _) in &batch.stamped {
             batch.writes.remove(&prefix.stamp(revision));
         }
-        outcomes.push(commit_one(inner, batch).await?);
+        outcomes.push(commit_one(&*inner, batch).await?);
     }
     Ok(outcomes)
 }
