@@ -12,6 +12,9 @@
 //! lacks is a visible *skip*, which fails where `STRONGROOM_CI` is `1`.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+// The derives write paths that begin with `::strongroom`.
+extern crate strongroom_core as strongroom;
+
 pub mod broken;
 mod case;
 mod child;
