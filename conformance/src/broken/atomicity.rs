@@ -103,7 +103,7 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "deletes_are_ignored",
         wrong: "A delete changes nothing.",
-        caught_by: "",
+        caught_by: "semantics::a_deleted_row_is_not_counted",
         wrap: |inner| {
             let keep = |batch: &mut Batch| batch.writes.retain(|_, write| *write != Write::Delete);
             Changes::default().batch(keep).on(inner)
@@ -112,7 +112,7 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "a_deleted_row_reads_as_empty",
         wrong: "A delete leaves a row with an empty value: a tombstone that can be read.",
-        caught_by: "",
+        caught_by: "semantics::a_deleted_target_leaves_a_dangling_link",
         wrap: |inner| {
             let bury = |write: &mut Write| {
                 if *write == Write::Delete {

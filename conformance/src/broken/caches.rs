@@ -60,25 +60,25 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "cached_pages_stay_when_a_key_is_new",
         wrong: "A page is cached, and only a commit that writes one of its keys clears it.",
-        caught_by: "",
+        caught_by: "semantics::a_deleted_target_leaves_a_dangling_link",
         wrap: |inner| twisted(inner, Pages { stay_beside: true, pages: Mutex::default() }),
     },
     Broken {
         name: "cached_targets_stay",
         wrong: "What a link points to is cached with the link, and a commit to the target alone does not clear it.",
-        caught_by: "",
+        caught_by: "semantics::a_changed_target_is_read_as_it_is_now",
         wrap: |inner| twisted(inner, Targets::default()),
     },
     Broken {
         name: "cached_summaries_stay",
         wrong: "A summary is cached until the number of rows in the store is another.",
-        caught_by: "",
+        caught_by: "semantics::overwriting_a_row_moves_newest_and_not_the_count",
         wrap: |inner| twisted(inner, Summaries::default()),
     },
     Broken {
         name: "reads_are_one_commit_behind",
         wrong: "A read begins on the view that was current before the last commit, until it is read again.",
-        caught_by: "",
+        caught_by: "semantics::get_answers_in_the_order_asked",
         wrap: |inner| twisted(inner, Behind::default()),
     },
 ];

@@ -130,7 +130,7 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "a_get_of_the_limit_is_refused",
         wrong: "A get of exactly as many keys as may be counts as too large.",
-        caught_by: "",
+        caught_by: "semantics::as_many_keys_as_the_limit_are_answered_in_one_get",
         wrap: |inner| {
             let max = inner.info().limits.get_keys_max;
             twisted(inner, FewKeys(max))
@@ -139,7 +139,7 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "a_page_of_the_limit_is_refused",
         wrong: "A scan for exactly as many entries as a page may have counts as too large.",
-        caught_by: "",
+        caught_by: "semantics::an_empty_value_is_no_absent_row",
         wrap: |inner| {
             let max = inner.info().limits.page_entries_max;
             twisted(inner, ShortPages(max))
@@ -148,7 +148,7 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "a_get_of_a_long_key_is_an_error",
         wrong: "A get of a key past the limit is an error, not a key without a row.",
-        caught_by: "",
+        caught_by: "semantics::a_key_longer_than_the_limit_has_no_row",
         wrap: |inner| {
             let max = inner.info().limits.key_bytes_max;
             twisted(inner, LongKeys(max))

@@ -14,13 +14,13 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "links_point_one_byte_off",
         wrong: "A link to the tail of its key begins one byte too late.",
-        caught_by: "",
+        caught_by: "semantics::a_suffix_link_points_to_the_tail_of_its_key",
         wrap: |inner| Changes::default().batch(|batch| links(batch, |_, at| *at += 1)).on(inner),
     },
     Broken {
         name: "links_to_the_whole_key_point_nowhere",
         wrong: "A link to all of its own key is kept as one to the empty key.",
-        caught_by: "",
+        caught_by: "semantics::a_suffix_of_zero_is_the_key_itself",
         wrap: |inner| {
             let nowhere = |key: &StoredKey, at: &mut u16| {
                 if *at == 0 {
@@ -33,7 +33,7 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "links_to_the_empty_tail_are_rejected",
         wrong: "A link whose tail begins at its key's end counts as malformed.",
-        caught_by: "",
+        caught_by: "semantics::a_suffix_as_long_as_the_key_is_the_empty_key",
         wrap: |inner| {
             let malformed = || Error::new(ErrorKind::InvalidInput, "a link's tail is empty");
             let empty = |(key, write): (&StoredKey, &Write)| matches!(write, Write::Link(LinkTo::Suffix(at)) if usize::from(*at) == key.len());
@@ -48,49 +48,49 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "dangling_links_are_hidden",
         wrong: "A page with targets leaves out links without one: an inner join.",
-        caught_by: "",
+        caught_by: "semantics::a_dangling_link_is_shown_without_a_target",
         wrap: |inner| Changes::default().page(without_dangling).on(inner),
     },
     Broken {
         name: "dangling_links_are_refused",
         wrong: "A batch that links to a key without a row is rejected, as if links were foreign keys.",
-        caught_by: "",
+        caught_by: "semantics::a_dangling_link_is_shown_without_a_target",
         wrap: |inner| Changes::default().commit(refuse_dangling).on(inner),
     },
     Broken {
         name: "links_are_followed_twice",
         wrong: "A link to a link brings what the second one points to.",
-        caught_by: "",
+        caught_by: "semantics::a_link_to_a_link_is_followed_once",
         wrap: |inner| twisted(inner, FollowTwice),
     },
     Broken {
         name: "targets_are_read_in_a_later_view",
         wrong: "Targets come from the store as it is now, whatever the scan's view is.",
-        caught_by: "",
+        caught_by: "semantics::links_are_followed_in_the_view_of_the_page",
         wrap: |inner| twisted(inner.clone(), LaterTargets(inner)),
     },
     Broken {
         name: "targets_carry_the_revision_of_their_link",
         wrong: "A target's revision is that of the link's row.",
-        caught_by: "",
+        caught_by: "semantics::a_link_and_its_target_have_revisions_of_their_own",
         wrap: |inner| Changes::default().page(|_, page| with_the_links_revision(page)).on(inner),
     },
     Broken {
         name: "links_carry_the_revision_of_their_target",
         wrong: "A link's revision is that of the row it points to.",
-        caught_by: "",
+        caught_by: "semantics::a_link_and_its_target_have_revisions_of_their_own",
         wrap: |inner| Changes::default().page(|_, page| with_the_targets_revision(page)).on(inner),
     },
     Broken {
         name: "get_follows_links",
         wrong: "A get of a link brings the row it points to.",
-        caught_by: "",
+        caught_by: "semantics::a_link_reads_as_the_key_it_points_to",
         wrap: |inner| twisted(inner, GetFollows),
     },
     Broken {
         name: "links_become_values",
         wrong: "A link to a given key is kept as a value that holds the key.",
-        caught_by: "",
+        caught_by: "semantics::a_link_comes_with_the_row_it_points_to",
         wrap: |inner| Changes::default().batch(as_values).on(inner),
     },
 ];

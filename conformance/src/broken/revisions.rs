@@ -72,7 +72,7 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "pages_tell_their_own_revision_of_every_row",
         wrong: "The entries of a page carry the revision of the page.",
-        caught_by: "",
+        caught_by: "semantics::a_scan_sees_one_revision",
         wrap: |inner| {
             let as_of = |page: &mut strongroom_core::store::Page| {
                 let as_of = page.as_of;

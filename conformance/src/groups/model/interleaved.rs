@@ -126,8 +126,7 @@ fn replay(map: &mut Map, number: usize, round: &Round, done: Vec<Done>) -> Check
     let changes = |done: &Done| done.answers.iter().any(Answer::is_change);
     // What only read stands behind the commit that it saw.
     done.sort_by_key(|(_, done)| (done.revision, !changes(done)));
-    let changed: Vec<Revision> =
-        done.iter().filter(|(_, done)| changes(done)).map(|(_, done)| done.revision).collect();
+    let changed: Vec<Revision> = done.iter().filter(|(_, done)| changes(done)).map(|(_, done)| done.revision).collect();
     ensure!(changed.windows(2).all(|pair| pair[0] < pair[1]), "two transactions have one revision: {changed:?}");
     for (task, done) in done {
         for (at, (step, answer)) in round.scripts[task].iter().zip(&done.answers).enumerate() {

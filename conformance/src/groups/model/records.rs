@@ -1,9 +1,9 @@
 //! The records of the histories.
 
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use strongroom_core::store::Store;
 use strongroom_core::{Clock, Database, Record, Schema, Timestamp};
-use std::sync::Arc;
 
 use crate::Checked;
 

@@ -20,9 +20,17 @@ pub(crate) enum Step {
     DeleteBefore(&'static str, i64),
     Get(&'static str, u32),
     /// The first page of what is looked for.
-    Page { look: Look, reverse: bool, limit: usize },
+    Page {
+        look: Look,
+        reverse: bool,
+        limit: usize,
+    },
     /// All of it, in pages of this size.
-    Walk { look: Look, reverse: bool, page: usize },
+    Walk {
+        look: Look,
+        reverse: bool,
+        page: usize,
+    },
     Count(Look),
 }
 
