@@ -18,25 +18,25 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "cached_rows_stay_when_written",
         wrong: "A row that was read is cached, and a commit does not clear it.",
-        caught_by: "",
+        caught_by: "typed::an_update_is_refused_where_no_record_is",
         wrap: |inner| caching(inner, |_, _| true),
     },
     Broken {
         name: "cached_rows_stay_when_deleted",
         wrong: "A row that was read is cached, and a delete does not clear it.",
-        caught_by: "",
+        caught_by: "typed::a_delete_says_whether_there_was_a_record_and_leaves_no_row",
         wrap: |inner| caching(inner, |write, _| matches!(write, Write::Delete)),
     },
     Broken {
         name: "cached_rows_stay_when_they_become_links",
         wrong: "A row that was read is cached, and a link in its place does not clear it.",
-        caught_by: "",
+        caught_by: "typed::a_unique_value_moves_from_one_record_to_another",
         wrap: |inner| caching(inner, |write, _| matches!(write, Write::Link(_))),
     },
     Broken {
         name: "cached_absence_stays",
         wrong: "That a key has no row is cached, and a put does not clear it.",
-        caught_by: "",
+        caught_by: "typed::get_many_answers_in_the_order_asked",
         wrap: |inner| caching(inner, |_, row| row.is_none()),
     },
     Broken {
@@ -48,7 +48,7 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "the_cache_is_filled_before_the_commit",
         wrong: "What a batch writes is cached before it is known whether it happens.",
-        caught_by: "",
+        caught_by: "typed::a_conflict_runs_the_closure_again_on_what_is_there_now",
         wrap: |inner| twisted(inner, FilledEarly::default()),
     },
     Broken {
@@ -60,7 +60,7 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "cached_pages_stay_when_a_key_is_new",
         wrong: "A page is cached, and only a commit that writes one of its keys clears it.",
-        caught_by: "semantics::a_deleted_target_leaves_a_dangling_link",
+        caught_by: "typed::a_conditional_index_holds_a_record_until_the_field_is_set",
         wrap: |inner| twisted(inner, Pages { stay_beside: true, pages: Mutex::default() }),
     },
     Broken {

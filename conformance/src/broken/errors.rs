@@ -69,7 +69,7 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "the_last_link_of_a_batch_is_dropped",
         wrong: "A batch loses its last link: an index entry is missing, and everything else is there.",
-        caught_by: "",
+        caught_by: "typed::a_put_replaces_the_record_and_all_its_entries",
         wrap: |inner| {
             let lose = |batch: &mut Batch| {
                 let links = batch.writes.iter().filter(|(_, write)| matches!(write, Write::Link(_)));
@@ -83,7 +83,7 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "deletes_beside_puts_are_ignored",
         wrong: "A batch that puts or links loses its deletes: index entries of the old record stay.",
-        caught_by: "",
+        caught_by: "typed::only_the_entries_that_differ_are_written",
         wrap: |inner| {
             let lose = |batch: &mut Batch| {
                 if batch.writes.values().any(|write| *write != Write::Delete) {
