@@ -13,37 +13,37 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "a_conflicting_batch_leaves_its_first_write",
         wrong: "A batch is written until a guard is found that does not hold, and not undone.",
-        caught_by: "",
+        caught_by: "semantics::a_conflict_changes_nothing",
         wrap: |inner| refused_in_part(inner, |outcome| matches!(outcome, Outcome::Conflict { .. })),
     },
     Broken {
         name: "a_rejected_batch_leaves_its_first_write",
         wrong: "A batch is written until a write is found that is past a limit, and not undone.",
-        caught_by: "",
+        caught_by: "semantics::a_rejection_changes_nothing",
         wrap: |inner| refused_in_part(inner, |outcome| matches!(outcome, Outcome::Rejected(_))),
     },
     Broken {
         name: "a_batch_happens_in_two_parts",
         wrong: "A batch without guards is written in two parts, between which readers see half of it.",
-        caught_by: "",
+        caught_by: "semantics::all_of_a_batch_has_one_revision",
         wrap: |inner| Changes::default().commit(in_two_parts).on(inner),
     },
     Broken {
         name: "a_conflict_ends_the_call",
         wrong: "Batches behind one that conflicts are not applied, and answered like it.",
-        caught_by: "",
+        caught_by: "semantics::a_conflict_harms_no_neighbour",
         wrap: |inner| ending(inner, |outcome| matches!(outcome, Outcome::Conflict { .. })),
     },
     Broken {
         name: "a_rejection_ends_the_call",
         wrong: "Batches behind one that is rejected are not applied, and answered like it.",
-        caught_by: "",
+        caught_by: "semantics::a_rejection_harms_no_neighbour",
         wrap: |inner| ending(inner, |outcome| matches!(outcome, Outcome::Rejected(_))),
     },
     Broken {
         name: "a_rejection_fails_the_call",
         wrong: "A batch that is rejected makes the whole call an error, although the others were applied.",
-        caught_by: "",
+        caught_by: "semantics::a_rejection_harms_no_neighbour",
         wrap: |inner| {
             let call = |inner: Arc<dyn Store>, batches| async move {
                 let outcomes = inner.commit(batches).await?;
@@ -59,13 +59,13 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "a_conflict_is_said_to_be_committed",
         wrong: "A batch whose guard does not hold is answered as if it had happened.",
-        caught_by: "",
+        caught_by: "semantics::a_conflict_changes_nothing",
         wrap: |inner| Changes::default().commit(swallow).on(inner),
     },
     Broken {
         name: "a_commit_is_said_to_conflict",
         wrong: "A batch with guards that hold happens, and is answered as a conflict.",
-        caught_by: "",
+        caught_by: "semantics::guards_of_a_batch_do_not_see_its_own_writes",
         wrap: |inner| {
             let conflict = |batch: &Batch, outcome: &mut Outcome| {
                 if !batch.guards.is_empty() {
@@ -78,7 +78,7 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "batches_are_applied_backwards",
         wrong: "The batches of a call are applied from the last to the first.",
-        caught_by: "",
+        caught_by: "semantics::the_last_of_several_batches_in_one_call_wins",
         wrap: |inner| {
             let call = |inner: Arc<dyn Store>, mut batches: Vec<Batch>| async move {
                 batches.reverse();
@@ -92,7 +92,7 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "a_call_has_one_outcome",
         wrong: "A call with several batches is answered with the outcome of the last.",
-        caught_by: "",
+        caught_by: "semantics::each_batch_has_its_outcome_in_order",
         wrap: |inner| {
             let call = |inner: Arc<dyn Store>, batches| async move {
                 Ok(inner.commit(batches).await?.pop().into_iter().collect())
@@ -103,7 +103,7 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "deletes_are_ignored",
         wrong: "A delete changes nothing.",
-        caught_by: "semantics::a_deleted_row_is_not_counted",
+        caught_by: "semantics::a_deleted_row_is_gone_for_every_read",
         wrap: |inner| {
             let keep = |batch: &mut Batch| batch.writes.retain(|_, write| *write != Write::Delete);
             Changes::default().batch(keep).on(inner)
@@ -112,7 +112,7 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "a_deleted_row_reads_as_empty",
         wrong: "A delete leaves a row with an empty value: a tombstone that can be read.",
-        caught_by: "semantics::a_deleted_target_leaves_a_dangling_link",
+        caught_by: "semantics::a_deleted_row_is_gone_for_every_read",
         wrap: |inner| {
             let bury = |write: &mut Write| {
                 if *write == Write::Delete {
@@ -125,25 +125,25 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "deleting_what_is_absent_is_a_conflict",
         wrong: "A batch that deletes a key without a row does not happen.",
-        caught_by: "",
+        caught_by: "semantics::deleting_what_is_not_there_is_no_error",
         wrap: |inner| Changes::default().commit(present).on(inner),
     },
     Broken {
         name: "a_shorter_value_keeps_the_tail_of_the_longer",
         wrong: "A value is written over the last one, and what was longer stays.",
-        caught_by: "",
+        caught_by: "semantics::a_put_replaces_the_whole_row",
         wrap: |inner| Changes::default().commit(over).on(inner),
     },
     Broken {
         name: "a_put_keeps_a_link",
         wrong: "A value put where a link was changes nothing.",
-        caught_by: "",
+        caught_by: "semantics::a_row_changes_between_value_and_link",
         wrap: |inner| Changes::default().commit(keep_links).on(inner),
     },
     Broken {
         name: "concurrent_commits_overwrite_each_other",
         wrong: "Guards are judged before other tasks have their turn, and the writes follow after it.",
-        caught_by: "",
+        caught_by: "semantics::of_two_that_guard_the_same_row_one_wins",
         wrap: |inner| Changes::default().commit(judged_early).on(inner),
     },
 ];

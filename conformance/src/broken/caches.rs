@@ -42,7 +42,7 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "cached_rows_stay_when_their_range_is_dropped",
         wrong: "A row that was read is cached, commits clear it, and drop_range does not.",
-        caught_by: "",
+        caught_by: "semantics::drop_range_removes_every_row_of_the_range",
         wrap: |inner| caching(inner, |_, _| false),
     },
     Broken {
@@ -54,7 +54,7 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "cached_pages_stay_when_their_range_is_dropped",
         wrong: "A page is cached, commits clear it, and drop_range does not.",
-        caught_by: "",
+        caught_by: "semantics::drop_range_removes_links_and_not_their_targets",
         wrap: |inner| twisted(inner, Pages { stay_beside: false, pages: Mutex::default() }),
     },
     Broken {
@@ -78,7 +78,7 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "reads_are_one_commit_behind",
         wrong: "A read begins on the view that was current before the last commit, until it is read again.",
-        caught_by: "semantics::get_answers_in_the_order_asked",
+        caught_by: "semantics::a_commit_is_seen_by_every_read_that_begins_after_it",
         wrap: |inner| twisted(inner, Behind::default()),
     },
 ];

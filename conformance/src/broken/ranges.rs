@@ -15,7 +15,7 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "drop_range_leaves_the_last_row",
         wrong: "The last row of a dropped range stays.",
-        caught_by: "",
+        caught_by: "semantics::drop_range_removes_every_row_of_the_range",
         wrap: |inner| {
             dropping(inner, |inner, mut range, guards| async move {
                 let last = all_of(&*inner, &range).await?.entries.pop();
@@ -27,7 +27,7 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "drop_range_takes_its_neighbour",
         wrong: "A dropped range takes the row at its excluded end with it.",
-        caught_by: "",
+        caught_by: "semantics::drop_range_leaves_the_neighbours_at_every_kind_of_bound",
         wrap: |inner| {
             dropping(inner, |inner, mut range, guards| async move {
                 if let Bound::Excluded(end) = range.end {
@@ -40,7 +40,7 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "drop_range_takes_the_row_before",
         wrong: "A dropped range takes the row at its excluded start with it.",
-        caught_by: "",
+        caught_by: "semantics::drop_range_leaves_the_neighbours_at_every_kind_of_bound",
         wrap: |inner| {
             dropping(inner, |inner, mut range, guards| async move {
                 if let Bound::Excluded(start) = range.start {
@@ -53,13 +53,13 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "drop_range_ignores_its_guards",
         wrong: "A range is dropped although a guard does not hold.",
-        caught_by: "",
+        caught_by: "semantics::drop_range_does_nothing_where_a_guard_fails",
         wrap: |inner| dropping(inner, |inner, range, _| async move { inner.drop_range(&range, &[]).await }),
     },
     Broken {
         name: "drop_range_judges_its_first_guard",
         wrong: "A range is dropped when the first of its guards holds.",
-        caught_by: "",
+        caught_by: "semantics::drop_range_names_the_first_guard_that_fails",
         wrap: |inner| {
             dropping(inner, |inner, range, mut guards| async move {
                 guards.truncate(1);
@@ -70,7 +70,7 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "drop_range_conflicts_after_the_fact",
         wrong: "A range is dropped, then its guards are judged: a conflict is told of what happened.",
-        caught_by: "",
+        caught_by: "semantics::drop_range_does_nothing_where_a_guard_fails",
         wrap: |inner| {
             dropping(inner, |inner, range, guards| async move {
                 let nothing = KeyRange { start: Bound::Unbounded, end: Bound::Excluded(StoredKey::EMPTY) };
@@ -83,7 +83,7 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "drop_range_tells_the_revision_before",
         wrong: "A dropped range is told to have happened at the revision before it.",
-        caught_by: "",
+        caught_by: "semantics::drop_range_has_a_revision_of_its_own",
         wrap: |inner| {
             dropping(inner, |inner, range, guards| async move {
                 let before = newest(&*inner).await?;
@@ -95,7 +95,7 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "dropping_an_empty_range_takes_a_revision",
         wrong: "Dropping a range without rows makes a revision.",
-        caught_by: "",
+        caught_by: "semantics::drop_range_of_nothing_has_the_current_revision",
         wrap: |inner| {
             dropping(inner, |inner, range, guards| async move {
                 let before = newest(&*inner).await?;
@@ -112,7 +112,7 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "drop_range_is_bound_by_the_limits_of_a_batch",
         wrong: "A range with more rows than a batch may write is not dropped.",
-        caught_by: "",
+        caught_by: "semantics::drop_range_of_many_rows_is_not_bound_by_the_limits_of_a_batch",
         wrap: |inner| {
             dropping(inner, |inner, range, guards| async move {
                 let max = inner.info().limits.batch_writes_max as u64;
@@ -127,7 +127,7 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "drop_range_accepts_any_number_of_guards",
         wrong: "A range is dropped under more guards than the limit, of which the first are judged.",
-        caught_by: "",
+        caught_by: "semantics::drop_range_past_the_limits_of_guards_is_rejected",
         wrap: |inner| {
             dropping(inner, |inner, range, mut guards| async move {
                 guards.truncate(inner.info().limits.batch_guards_max);
@@ -138,19 +138,19 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "range_guards_do_not_notice_drop_range",
         wrong: "A guard on a range that was dropped since still holds.",
-        caught_by: "",
+        caught_by: "semantics::a_range_guard_fails_after_drop_range",
         wrap: unnoticed,
     },
     Broken {
         name: "snapshots_lose_dropped_ranges",
         wrong: "A dropped range disappears from older snapshots too.",
-        caught_by: "",
+        caught_by: "semantics::a_dropped_range_stays_in_older_snapshots",
         wrap: lost_in_snapshots,
     },
     Broken {
         name: "rows_put_into_a_dropped_range_stay_dropped",
         wrong: "A dropped range is remembered, and keys that had a row in it stay hidden from get when put again.",
-        caught_by: "",
+        caught_by: "semantics::a_dropped_range_can_be_filled_again",
         wrap: hidden,
     },
 ];

@@ -13,13 +13,13 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "batches_of_a_call_share_a_revision",
         wrong: "Batches of one call that have no guards are written as one, with one revision.",
-        caught_by: "",
+        caught_by: "semantics::batches_of_one_call_have_a_revision_each",
         wrap: |inner| Changes::default().commit(as_one).on(inner),
     },
     Broken {
         name: "outcomes_tell_the_last_revision_of_the_call",
         wrong: "Every outcome of a call tells the revision of its last batch.",
-        caught_by: "",
+        caught_by: "semantics::batches_of_one_call_have_a_revision_each",
         wrap: |inner| {
             let call = |inner: Arc<dyn Store>, batches| async move {
                 let mut outcomes = inner.commit(batches).await?;
@@ -34,7 +34,7 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "outcomes_tell_the_revision_before",
         wrong: "An outcome tells the revision that was current when the batch came.",
-        caught_by: "",
+        caught_by: "semantics::a_row_has_the_revision_of_the_batch_that_wrote_it_last",
         wrap: |inner| {
             let before = |batch: &Batch, outcome: &mut Outcome| match outcome {
                 Outcome::Committed(revision) if !batch.is_read_only() => revision.0 -= 1,
@@ -46,7 +46,7 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "reading_batches_take_a_revision",
         wrong: "A batch that writes nothing gets a revision of its own.",
-        caught_by: "",
+        caught_by: "semantics::a_batch_that_writes_nothing_has_the_revision_it_was_checked_at",
         wrap: |inner| {
             Changes::default()
                 .batch(|batch| {
@@ -60,19 +60,19 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "equal_values_are_not_written_again",
         wrong: "A write of the value that is there already leaves the row's revision as it is.",
-        caught_by: "",
+        caught_by: "semantics::writing_the_same_again_is_a_new_revision",
         wrap: |inner| Changes::default().commit(only_new).on(inner),
     },
     Broken {
         name: "overwritten_rows_keep_their_first_revision",
         wrong: "A row carries the revision of the batch that made it, not of the last that wrote it.",
-        caught_by: "",
+        caught_by: "semantics::a_row_has_the_revision_of_the_batch_that_wrote_it_last",
         wrap: first_revisions,
     },
     Broken {
         name: "pages_tell_their_own_revision_of_every_row",
         wrong: "The entries of a page carry the revision of the page.",
-        caught_by: "semantics::a_scan_sees_one_revision",
+        caught_by: "semantics::a_link_and_its_target_have_revisions_of_their_own",
         wrap: |inner| {
             let as_of = |page: &mut strongroom_core::store::Page| {
                 let as_of = page.as_of;
@@ -84,7 +84,7 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "a_conflict_takes_a_revision",
         wrong: "A batch whose guard does not hold takes a revision, and wakes who waits for one.",
-        caught_by: "",
+        caught_by: "semantics::a_conflict_takes_no_revision",
         wrap: |inner| {
             let call = |inner: Arc<dyn Store>, batches| async move {
                 let outcomes = inner.commit(batches).await?;

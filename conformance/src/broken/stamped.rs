@@ -13,31 +13,31 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "stamps_are_little_endian",
         wrong: "A stamped key ends in the revision with its least byte first.",
-        caught_by: "",
+        caught_by: "semantics::a_stamped_row_has_its_revision_at_the_end_of_its_key",
         wrap: |inner| stamping(inner, |prefix, revision| joined(prefix, &revision.0.to_le_bytes())),
     },
     Broken {
         name: "stamps_are_text",
         wrong: "A stamped key ends in the revision as decimal digits.",
-        caught_by: "",
+        caught_by: "semantics::stamped_rows_are_in_the_order_of_their_commits",
         wrap: |inner| stamping(inner, |prefix, revision| joined(prefix, revision.to_string().as_bytes())),
     },
     Broken {
         name: "stamps_are_of_the_revision_before",
         wrong: "A stamped key ends in the revision that was current when the batch came.",
-        caught_by: "",
+        caught_by: "semantics::a_stamped_row_has_its_revision_at_the_end_of_its_key",
         wrap: |inner| stamping(inner, |prefix, revision| prefix.stamp(Revision(revision.0 - 1))),
     },
     Broken {
         name: "stamps_are_left_out",
         wrong: "A stamped row is written under its prefix alone, so that the next one replaces it.",
-        caught_by: "",
+        caught_by: "semantics::a_stamped_row_is_never_overwritten_by_a_later_one",
         wrap: |inner| stamping(inner, |prefix, _| prefix.0.clone()),
     },
     Broken {
         name: "stamped_rows_are_lost_beside_writes",
         wrong: "The stamped rows of a batch that has writes are not written.",
-        caught_by: "",
+        caught_by: "semantics::a_stamped_row_reads_like_any_other",
         wrap: |inner| {
             Changes::default()
                 .batch(|batch| {
@@ -51,13 +51,13 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "stamped_rows_without_a_value_are_lost",
         wrong: "A stamped row with an empty value is not written.",
-        caught_by: "",
+        caught_by: "semantics::an_empty_stamped_value_is_no_absent_row",
         wrap: |inner| Changes::default().batch(|batch| batch.stamped.retain(|(_, value)| !value.is_empty())).on(inner),
     },
     Broken {
         name: "only_the_last_stamped_row_is_written",
         wrong: "Of several stamped rows of a batch the last is written.",
-        caught_by: "",
+        caught_by: "semantics::a_batch_may_stamp_several_prefixes",
         wrap: |inner| {
             let last = |batch: &mut Batch| drop(batch.stamped.drain(..batch.stamped.len().saturating_sub(1)));
             Changes::default().batch(last).on(inner)
@@ -66,13 +66,13 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "a_prefix_stamped_twice_is_accepted",
         wrong: "A batch that stamps one prefix twice is committed with the first of them.",
-        caught_by: "",
+        caught_by: "semantics::one_prefix_stamped_twice_is_rejected",
         wrap: |inner| Changes::default().batch(|batch| once(&mut batch.stamped)).on(inner),
     },
     Broken {
         name: "a_stamped_row_replaces_a_write_of_its_batch",
         wrong: "A batch whose stamped row has the key of one of its writes is committed.",
-        caught_by: "",
+        caught_by: "semantics::a_stamped_row_with_the_key_of_another_write_is_rejected",
         wrap: |inner| Changes::default().commit(replacing).on(inner),
     },
 ];

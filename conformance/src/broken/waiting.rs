@@ -49,7 +49,7 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "changed_does_not_hear_of_drop_range",
         wrong: "Waiting for a change goes on when a range is dropped.",
-        caught_by: "",
+        caught_by: "semantics::drop_range_wakes_those_who_wait_for_a_change",
         wrap: |inner| deaf(inner, Deaf::ToDropRange),
     },
     Broken {
@@ -118,8 +118,12 @@ fn deaf(inner: Arc<dyn Store>, deaf: Deaf) -> Arc<dyn Store> {
             }
         })
         .close(move |inner, ()| {
-            closed.send_modify(|told| told.0 = Revision(u64::MAX));
-            async move { inner.close().await }
+            let closed = closed.clone();
+            async move {
+                let result = inner.close().await;
+                closed.send_modify(|told| told.0 = Revision(u64::MAX));
+                result
+            }
         })
         .on(inner)
 }
