@@ -1,17 +1,38 @@
 //! Every method of the waist, to the letter of its documentation.
 
+mod commit;
+mod drop_range;
 mod get;
+mod guards_key;
+mod guards_random;
+mod guards_range;
 mod inputs;
 mod model;
 mod random;
+mod revisions;
 mod scan_bounds;
 mod scan_pages;
 mod scan_targets;
+mod stamped;
 mod summarize;
 mod support;
 
 use crate::Case;
 
 pub(super) fn cases() -> Vec<Case> {
-    [get::CASES, scan_bounds::CASES, scan_pages::CASES, scan_targets::CASES, summarize::CASES].concat()
+    [
+        get::CASES,
+        scan_bounds::CASES,
+        scan_pages::CASES,
+        scan_targets::CASES,
+        summarize::CASES,
+        commit::CASES,
+        revisions::CASES,
+        stamped::CASES,
+        guards_key::CASES,
+        guards_range::CASES,
+        guards_random::CASES,
+        drop_range::CASES,
+    ]
+    .concat()
 }

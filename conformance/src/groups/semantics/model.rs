@@ -19,11 +19,6 @@ pub(super) struct Model {
 }
 
 impl Model {
-    /// A model of a store without rows.
-    pub(super) fn of_empty(as_of: Revision) -> Self {
-        Model { as_of, rows: BTreeMap::new() }
-    }
-
     /// Commits a batch that must succeed, and notes what it wrote.
     pub(super) async fn commit(&mut self, store: &dyn Store, batch: Batch) -> Checked<Revision> {
         let revision = commit(store, batch.clone()).await?;

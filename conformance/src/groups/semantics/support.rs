@@ -8,11 +8,11 @@ use std::task::{Context as TaskContext, Poll, Waker};
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
-use strongroom_core::Error;
 use strongroom_core::store::{
     Batch, Content, Fetch, Guard, KeyPrefix, KeyRange, LinkTo, Outcome, Page, Read, Revision, Row, Scan, Store,
     StoredKey, Write,
 };
+use strongroom_core::{Error, ErrorKind};
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::{Checked, Failure, ensure, ensure_eq};
@@ -134,6 +134,15 @@ pub(super) fn rejection(outcome: &Outcome) -> Checked<&Error> {
     }
 }
 
+/// Checks that a batch was rejected, and for this reason.
+#[track_caller]
+pub(super) fn rejected(outcome: &Outcome, kind: ErrorKind) -> Checked {
+    match outcome {
+        Outcome::Rejected(error) if error.kind() == kind => Ok(()),
+        other => Err(Failure::new(format!("not rejected with {kind:?}: {other:?}"))),
+    }
+}
+
 #[track_caller]
 pub(super) fn conflict(outcome: &Outcome) -> Checked<usize> {
     match outcome {
@@ -166,6 +175,11 @@ pub(super) async fn read(store: &dyn Read, name: impl AsRef<[u8]>) -> Checked<Op
 pub(super) fn everything(store: &dyn Store) -> Scan {
     let limit = store.info().limits.page_entries_max;
     Scan { range: KeyRange::ALL, reverse: false, limit, max_bytes: usize::MAX, fetch: Fetch::Values }
+}
+
+/// Every row of a range with its value, as far as one page goes.
+pub(super) fn within(store: &dyn Store, range: KeyRange) -> Scan {
+    Scan { range, ..everything(store) }
 }
 
 pub(super) fn keys(page: &Page) -> Vec<&[u8]> {
