@@ -42,7 +42,7 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "cached_rows_stay_when_their_range_is_dropped",
         wrong: "A row that was read is cached, commits clear it, and drop_range does not.",
-        caught_by: "semantics::drop_range_removes_every_row_of_the_range",
+        caught_by: "semantics::what_was_read_before_is_gone_after_drop_range",
         wrap: |inner| caching(inner, |_, _| false),
     },
     Broken {
@@ -54,7 +54,7 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "cached_pages_stay_when_their_range_is_dropped",
         wrong: "A page is cached, commits clear it, and drop_range does not.",
-        caught_by: "semantics::drop_range_removes_links_and_not_their_targets",
+        caught_by: "semantics::what_was_read_before_is_gone_after_drop_range",
         wrap: |inner| twisted(inner, Pages { stay_beside: false, pages: Mutex::default() }),
     },
     Broken {

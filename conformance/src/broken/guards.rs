@@ -189,7 +189,7 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "guards_do_not_hear_of_drop_range",
         wrong: "Revisions of keys are cached for guards, and drop_range does not clear the cache.",
-        caught_by: "semantics::random_ranges_are_dropped_like_from_a_btreemap",
+        caught_by: "semantics::a_key_guard_fails_after_drop_range",
         wrap: cached,
     },
 ];

@@ -49,7 +49,7 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "changed_does_not_hear_of_drop_range",
         wrong: "Waiting for a change goes on when a range is dropped.",
-        caught_by: "semantics::drop_range_wakes_those_who_wait_for_a_change",
+        caught_by: "semantics::drop_range_wakes_one_who_waits_already",
         wrap: |inner| deaf(inner, Deaf::ToDropRange),
     },
     Broken {

@@ -6,6 +6,7 @@ mod get;
 mod guards_key;
 mod guards_random;
 mod guards_range;
+mod holes;
 mod inputs;
 mod model;
 mod random;
@@ -33,6 +34,7 @@ pub(super) fn cases() -> Vec<Case> {
         guards_range::CASES,
         guards_random::CASES,
         drop_range::CASES,
+        holes::CASES,
     ]
     .concat()
 }
