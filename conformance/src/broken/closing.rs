@@ -48,7 +48,7 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "info_says_other_limits",
         wrong: "What a store says of its limits is the default, whatever was asked for.",
-        caught_by: "",
+        caught_by: "semantics::the_limits_are_those_that_were_asked_for",
         wrap: |inner| Changes::default().info(&*inner, |info| info.limits = Limits::default()).on(inner.clone()),
     },
     Broken {

@@ -16,43 +16,43 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "a_key_of_the_limit_is_refused",
         wrong: "A key of exactly the maximal length counts as too long.",
-        caught_by: "",
+        caught_by: "semantics::the_limit_of_keys_is_exact",
         wrap: |inner| stricter(inner, |limits| limits.key_bytes_max -= 1),
     },
     Broken {
         name: "a_value_of_the_limit_is_refused",
         wrong: "A value of exactly the maximal length counts as too long.",
-        caught_by: "",
+        caught_by: "semantics::the_limit_of_values_is_exact",
         wrap: |inner| stricter(inner, |limits| limits.value_bytes_max -= 1),
     },
     Broken {
         name: "a_batch_of_the_limit_is_refused",
         wrong: "A batch of exactly as many writes as may be counts as too large.",
-        caught_by: "",
+        caught_by: "semantics::the_limit_of_writes_in_a_batch_is_exact",
         wrap: |inner| stricter(inner, |limits| limits.batch_writes_max -= 1),
     },
     Broken {
         name: "guards_of_the_limit_are_refused",
         wrong: "A batch of exactly as many guards as may be counts as too large.",
-        caught_by: "",
+        caught_by: "semantics::the_limit_of_guards_in_a_batch_is_exact",
         wrap: |inner| stricter(inner, |limits| limits.batch_guards_max -= 1),
     },
     Broken {
         name: "batch_bytes_of_the_limit_are_refused",
         wrong: "A batch of exactly as many bytes as may be counts as too large.",
-        caught_by: "",
+        caught_by: "semantics::the_limit_of_bytes_in_a_batch_is_exact",
         wrap: |inner| stricter(inner, |limits| limits.batch_bytes_max -= 1),
     },
     Broken {
         name: "guard_rows_of_the_limit_are_refused",
         wrong: "Range guards over exactly as many rows as may be count as too many.",
-        caught_by: "",
+        caught_by: "semantics::the_limit_of_rows_under_guards_is_exact",
         wrap: |inner| stricter(inner, |limits| limits.guard_rows_max -= 1),
     },
     Broken {
         name: "long_keys_are_cut",
         wrong: "A key past the limit is cut to it.",
-        caught_by: "",
+        caught_by: "semantics::the_limit_of_keys_is_exact_for_deletes",
         wrap: |inner| {
             let max = inner.info().limits.key_bytes_max;
             Changes::default().batch(move |batch| cut_keys(batch, max)).on(inner)
@@ -61,7 +61,7 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "long_values_are_cut",
         wrong: "A value past the limit is cut to it.",
-        caught_by: "",
+        caught_by: "semantics::the_limit_of_values_is_exact",
         wrap: |inner| {
             let max = inner.info().limits.value_bytes_max;
             Changes::default().batch(move |batch| cut_values(batch, max)).on(inner)
@@ -70,19 +70,19 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "large_batches_are_split",
         wrong: "A batch past the limit of writes is committed in several.",
-        caught_by: "",
+        caught_by: "semantics::the_limit_of_writes_in_a_batch_is_exact",
         wrap: |inner| Changes::default().commit(split).on(inner),
     },
     Broken {
         name: "stamped_rows_do_not_count_as_writes",
         wrong: "The stamped rows of a batch do not count for the limit of its writes.",
-        caught_by: "",
+        caught_by: "semantics::the_limit_of_writes_counts_stamped_rows",
         wrap: |inner| Changes::default().commit(apart).on(inner),
     },
     Broken {
         name: "guards_past_the_limit_are_left_out",
         wrong: "A batch with more guards than the limit is judged by the first of them.",
-        caught_by: "",
+        caught_by: "semantics::the_limit_of_guards_in_a_batch_is_exact",
         wrap: |inner| {
             let max = inner.info().limits.batch_guards_max;
             Changes::default().batch(move |batch| batch.guards.truncate(max)).on(inner)
@@ -91,7 +91,7 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "guards_of_many_rows_hold",
         wrong: "A range guard over more rows than the limit holds.",
-        caught_by: "",
+        caught_by: "semantics::the_limit_of_rows_under_guards_is_exact",
         wrap: |inner| {
             let max = inner.info().limits.guard_rows_max;
             let many = move |guard: &Guard| matches!(guard, Guard::Range { rows, .. } if *rows > max);
@@ -106,13 +106,13 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "guard_rows_are_counted_guard_by_guard",
         wrong: "Each range guard may cover as many rows as all of a batch may together.",
-        caught_by: "",
+        caught_by: "semantics::the_limit_of_rows_under_guards_is_that_of_all_together",
         wrap: |inner| Changes::default().commit(one_guard).on(inner),
     },
     Broken {
         name: "long_pages_are_cut",
         wrong: "A scan with a limit past that of the store gives what the store allows.",
-        caught_by: "",
+        caught_by: "semantics::the_limit_of_entries_in_a_page_is_exact",
         wrap: |inner| {
             let max = inner.info().limits.page_entries_max;
             Changes::default().scan(move |scan| scan.limit = scan.limit.min(max)).on(inner)
@@ -121,7 +121,7 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "large_gets_are_split",
         wrong: "A get of more keys than the limit is answered from several views.",
-        caught_by: "",
+        caught_by: "semantics::the_limit_of_keys_in_a_get_is_exact",
         wrap: |inner| {
             let max = inner.info().limits.get_keys_max;
             twisted(inner, SplitGets(max))
@@ -130,7 +130,7 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "a_get_of_the_limit_is_refused",
         wrong: "A get of exactly as many keys as may be counts as too large.",
-        caught_by: "semantics::as_many_keys_as_the_limit_are_answered_in_one_get",
+        caught_by: "semantics::the_limit_of_keys_in_a_get_is_exact",
         wrap: |inner| {
             let max = inner.info().limits.get_keys_max;
             twisted(inner, FewKeys(max))
@@ -139,7 +139,7 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "a_page_of_the_limit_is_refused",
         wrong: "A scan for exactly as many entries as a page may have counts as too large.",
-        caught_by: "semantics::an_empty_value_is_no_absent_row",
+        caught_by: "semantics::the_limit_of_entries_in_a_page_is_exact",
         wrap: |inner| {
             let max = inner.info().limits.page_entries_max;
             twisted(inner, ShortPages(max))
@@ -157,13 +157,13 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "a_rejection_does_not_name_its_limit",
         wrong: "A batch past a limit is rejected as invalid, without the limit's name.",
-        caught_by: "",
+        caught_by: "semantics::the_limit_of_keys_is_exact",
         wrap: |inner| rejecting(inner, ErrorKind::InvalidInput),
     },
     Broken {
         name: "a_rejection_names_another_limit",
         wrong: "Whatever limit a batch is past, the answer names that of its bytes.",
-        caught_by: "",
+        caught_by: "semantics::the_limit_of_keys_is_exact",
         wrap: |inner| rejecting(inner, ErrorKind::Limit(Limit::BatchBytes)),
     },
 ];

@@ -14,43 +14,43 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "snapshots_see_later_commits",
         wrong: "A snapshot reads the store as it is now.",
-        caught_by: "",
+        caught_by: "semantics::a_snapshot_does_not_see_what_is_committed_after_it",
         wrap: |inner| viewing(inner, |inner, snapshot| View::of(snapshot.revision(), inner)),
     },
     Broken {
         name: "snapshots_scan_the_store",
         wrong: "A snapshot gets what was, and scans what is now.",
-        caught_by: "",
+        caught_by: "semantics::a_snapshot_pages_through_one_view_while_the_store_changes",
         wrap: |inner| viewing(inner, |inner, snapshot| partly(inner, snapshot, Part::Scan)),
     },
     Broken {
         name: "snapshots_summarize_the_store",
         wrong: "A snapshot reads what was, and summarizes what is now.",
-        caught_by: "",
+        caught_by: "semantics::a_snapshot_of_an_empty_store_stays_empty",
         wrap: |inner| viewing(inner, |inner, snapshot| partly(inner, snapshot, Part::Summarize)),
     },
     Broken {
         name: "snapshots_are_behind",
         wrong: "A snapshot is of the store before the last commit, although that was acknowledged.",
-        caught_by: "",
+        caught_by: "semantics::a_snapshot_sees_what_was_committed_before_it",
         wrap: behind,
     },
     Broken {
         name: "snapshots_say_revision_zero",
         wrong: "A snapshot does not say which revision it is of.",
-        caught_by: "",
+        caught_by: "semantics::a_snapshot_gives_one_revision_to_all_its_reads",
         wrap: |inner| viewing(inner, |_, snapshot| View::of(Revision::ZERO, shared(snapshot))),
     },
     Broken {
         name: "snapshots_say_the_revision_to_come",
         wrong: "A snapshot says that it is of the revision that the next batch will have.",
-        caught_by: "",
+        caught_by: "semantics::a_snapshot_gives_one_revision_to_all_its_reads",
         wrap: |inner| viewing(inner, |_, snapshot| View::of(snapshot.revision().next(), shared(snapshot))),
     },
     Broken {
         name: "snapshots_read_on_when_they_have_expired",
         wrong: "A snapshot past its age reads the store as it is instead of saying so.",
-        caught_by: "",
+        caught_by: "semantics::an_expired_snapshot_answers_expired_to_every_read",
         wrap: |inner| {
             viewing(inner, |inner, snapshot| {
                 let revision = snapshot.revision();
@@ -61,7 +61,7 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "snapshots_end_with_the_next_commit",
         wrong: "A snapshot has expired as soon as anything is committed.",
-        caught_by: "",
+        caught_by: "semantics::a_snapshot_lives_until_its_age",
         wrap: |inner| {
             viewing(inner, |inner, snapshot| {
                 let revision = snapshot.revision();
@@ -72,13 +72,13 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "snapshots_past_the_limit_are_given",
         wrong: "A snapshot past their number is given, and shares the last one's view.",
-        caught_by: "",
+        caught_by: "semantics::the_number_of_snapshots_is_limited",
         wrap: unlimited,
     },
     Broken {
         name: "dropped_snapshots_count",
         wrong: "A snapshot that is dropped is not released, and counts until it has expired.",
-        caught_by: "",
+        caught_by: "semantics::a_dropped_snapshot_counts_no_longer",
         wrap: leaking,
     },
 ];

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use strongroom_core::Result;
-use strongroom_core::store::{Batch, Outcome, Revision, Store};
+use strongroom_core::store::{Batch, Revision, Store};
 use tokio::sync::watch;
 
 use super::Broken;
@@ -14,13 +14,13 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "changed_resolves_at_once",
         wrong: "Waiting for a change ends although there was none.",
-        caught_by: "",
+        caught_by: "semantics::nothing_but_a_write_wakes_one_who_waits_already",
         wrap: |inner| Changes::default().changed(|inner, _| async move { newest(&*inner).await }).on(inner),
     },
     Broken {
         name: "changed_gives_the_next_revision",
         wrong: "Waiting for a change gives the first revision after the given one, not the newest.",
-        caught_by: "",
+        caught_by: "semantics::changed_gives_the_newest_revision",
         wrap: |inner| {
             Changes::default()
                 .changed(|inner, after| async move { inner.changed(after).await.map(|_| after.next()) })
@@ -30,7 +30,7 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "changed_gives_what_it_was_given",
         wrong: "Waiting for a change gives back the revision that it was asked to pass.",
-        caught_by: "",
+        caught_by: "semantics::changed_resolves_at_once_if_there_is_a_newer_revision",
         wrap: |inner| {
             Changes::default()
                 .changed(|inner, after| async move { inner.changed(after).await.map(|_| after) })
@@ -40,7 +40,7 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "changed_includes_its_revision",
         wrong: "Waiting for a change ends at the revision that it should pass.",
-        caught_by: "",
+        caught_by: "semantics::nothing_but_a_write_wakes_one_who_waits_already",
         wrap: |inner| {
             let from = |after: Revision| Revision(after.0.saturating_sub(1));
             Changes::default().changed(move |inner, after| async move { inner.changed(from(after)).await }).on(inner)
@@ -49,25 +49,31 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "changed_does_not_hear_of_drop_range",
         wrong: "Waiting for a change goes on when a range is dropped.",
-        caught_by: "semantics::drop_range_wakes_one_who_waits_already",
+        caught_by: "semantics::every_kind_of_write_wakes_one_who_waits_already",
         wrap: |inner| deaf(inner, Deaf::ToDropRange),
+    },
+    Broken {
+        name: "changed_does_not_hear_of_stamped_rows",
+        wrong: "Waiting for a change goes on when a batch of stamped rows alone is committed.",
+        caught_by: "semantics::every_kind_of_write_wakes_one_who_waits_already",
+        wrap: |inner| deaf(inner, Deaf::ToStamped),
     },
     Broken {
         name: "changed_hears_of_batches_that_only_read",
         wrong: "Waiting for a change ends when a batch that writes nothing is committed.",
-        caught_by: "",
+        caught_by: "semantics::nothing_but_a_write_wakes_one_who_waits_already",
         wrap: |inner| deaf(inner, Deaf::Never),
     },
     Broken {
         name: "changed_is_told_before_the_rows_are_there",
         wrong: "Waiting for a change ends before the rows of the batch can be read.",
-        caught_by: "",
+        caught_by: "semantics::what_changed_has_told_can_be_read",
         wrap: told_early,
     },
     Broken {
         name: "changed_misses_what_came_before",
         wrong: "Waiting for a change waits for the next one, although there is a newer revision already.",
-        caught_by: "",
+        caught_by: "semantics::changed_resolves_at_once_if_there_is_a_newer_revision",
         wrap: |inner| {
             let call = |inner: Arc<dyn Store>, after: Revision| async move {
                 let now = newest(&*inner).await?;
@@ -82,6 +88,7 @@ pub(super) const ALL: &[Broken] = &[
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Deaf {
     ToDropRange,
+    ToStamped,
     Never,
 }
 
@@ -94,8 +101,10 @@ fn deaf(inner: Arc<dyn Store>, deaf: Deaf) -> Arc<dyn Store> {
         .commit(move |inner, batches: Vec<Batch>| {
             let told = told.clone();
             async move {
-                let outcomes = inner.commit(batches).await?;
-                let newest = outcomes.iter().filter_map(Outcome::revision).max();
+                let outcomes = inner.commit(batches.clone()).await?;
+                let heard = |batch: &Batch| deaf != Deaf::ToStamped || !batch.writes.is_empty();
+                let heard = batches.iter().zip(&outcomes).filter(|(batch, _)| heard(batch));
+                let newest = heard.filter_map(|(_, outcome)| outcome.revision()).max();
                 let times = u64::from(deaf == Deaf::Never);
                 told.send_modify(|(revision, count)| {
                     (*revision, *count) = (newest.unwrap_or(*revision).max(*revision), *count + times);

@@ -2,10 +2,11 @@
 
 use std::pin::pin;
 
-use strongroom_core::store::{Fetch, KeyRange, Scan};
+use strongroom_core::store::{Batch, Fetch, KeyRange, Scan, Write};
 
 use super::support::{
-    batch, broken_guard, commit, committed, current, everything, key, key_guard, keys, link, poll_once, put, soon,
+    batch, broken_guard, commit, commit_all, committed, current, everything, key, key_guard, keys, link, log,
+    poll_once, put, soon, suffix,
 };
 use crate::case::cases;
 use crate::{Checked, Context, ensure, ensure_eq};
@@ -13,7 +14,8 @@ use crate::{Checked, Context, ensure, ensure_eq};
 cases! { Semantics;
     a_key_guard_fails_after_drop_range,
     what_was_read_before_is_gone_after_drop_range,
-    drop_range_wakes_one_who_waits_already,
+    every_kind_of_write_wakes_one_who_waits_already,
+    nothing_but_a_write_wakes_one_who_waits_already,
 }
 
 async fn a_key_guard_fails_after_drop_range(context: Context) -> Checked {
@@ -53,14 +55,37 @@ async fn what_was_read_before_is_gone_after_drop_range(context: Context) -> Chec
     Ok(())
 }
 
-async fn drop_range_wakes_one_who_waits_already(context: Context) -> Checked {
+async fn every_kind_of_write_wakes_one_who_waits_already(context: Context) -> Checked {
     let site = context.open().await?;
     let store = &*site.store;
-    commit(store, batch([("a", put("1"))])).await?;
+    let writes = [put("1"), link("b"), Write::Delete].map(|write| batch([("a", write)]));
+    for batch in writes.into_iter().chain([log([("log", "1")])]) {
+        let mut waiting = pin!(store.changed(current(store).await?));
+        // Whoever begins to wait after the write finds the new revision without being woken.
+        ensure!(poll_once(&mut waiting).is_pending(), "a change without a commit");
+        let written = commit(store, batch).await?;
+        ensure_eq!(soon("a change by a commit", waiting).await??, written);
+    }
     let mut waiting = pin!(store.changed(current(store).await?));
-    // Whoever begins to wait after it finds the new revision without being woken.
     ensure!(poll_once(&mut waiting).is_pending(), "a change without a commit");
     let dropped = committed(&store.drop_range(&KeyRange::ALL, &[]).await?)?;
     ensure_eq!(soon("a change by drop_range", waiting).await??, dropped);
+    Ok(())
+}
+
+async fn nothing_but_a_write_wakes_one_who_waits_already(context: Context) -> Checked {
+    let site = context.open().await?;
+    let store = &*site.store;
+    let before = commit(store, batch([("a", put("1"))])).await?;
+    let mut waiting = pin!(store.changed(before));
+    ensure!(poll_once(&mut waiting).is_pending(), "a change without a commit");
+    let conflicting = Batch { guards: vec![key_guard("a", None)], ..batch([("b", put(""))]) };
+    let rejected = batch([("b", suffix(2))]);
+    commit_all(store, [Batch::default(), conflicting, rejected]).await?;
+    committed(&store.drop_range(&KeyRange::prefix(b"none"), &[]).await?)?;
+    drop(store.snapshot().await?);
+    ensure!(poll_once(&mut waiting).is_pending(), "woken although nothing was written");
+    let written = commit(store, batch([("a", put("2"))])).await?;
+    ensure_eq!(soon("a change", waiting).await??, written);
     Ok(())
 }
