@@ -3,12 +3,17 @@
 //! A new case goes into the file of its idea (a new idea is a new file, named in `cases` below); what several files say alike
 //! goes into `support`.
 
+mod catalog;
 mod concurrency;
+mod damage;
+mod engine;
 mod expiry;
 mod indexes;
+mod matrix;
 mod pages;
 mod queries;
 mod records;
+mod reopen;
 mod snapshots;
 mod support;
 mod transactions;
@@ -27,6 +32,9 @@ pub(super) fn cases() -> Vec<Case> {
         transactions::CASES,
         snapshots::CASES,
         concurrency::CASES,
+        damage::CASES,
+        reopen::CASES,
+        engine::CASES,
     ];
-    groups.concat()
+    [groups.concat(), catalog::cases(), matrix::cases()].concat()
 }

@@ -182,12 +182,18 @@ pub(super) async fn poll_at_most<T>(polls: usize, future: impl Future<Output = T
 /// The first three bytes of a key are the keyspace; what follows is the business of the store's codec.
 pub(super) async fn rows(store: &dyn Store, collection: u16, index: u8) -> Checked<Vec<Entry>> {
     let [high, low] = collection.to_be_bytes();
-    let range = KeyRange::prefix(&[high, low, index]);
-    let limit = store.info().limits.page_entries_max;
-    let scan = Scan { range, reverse: false, limit, max_bytes: usize::MAX, fetch: Fetch::Values };
-    let page = store.scan(&scan).await?;
-    ensure!(!page.more, "more rows than one page holds");
-    Ok(page.entries)
+    let mut range = KeyRange::prefix(&[high, low, index]);
+    let mut rows = Vec::new();
+    loop {
+        let limit = store.info().limits.page_entries_max;
+        let scan = Scan { range: range.clone(), reverse: false, limit, max_bytes: usize::MAX, fetch: Fetch::Values };
+        let page = store.scan(&scan).await?;
+        rows.extend(page.entries);
+        match rows.last() {
+            Some(last) if page.more => range = range.beyond(&last.key, false),
+            _ => return Ok(rows),
+        }
+    }
 }
 
 /// The bytes of a row that holds a value.
