@@ -16,8 +16,7 @@ use crate::case::cases;
 use crate::{Checked, Context, Failure, Site, ensure, ensure_eq};
 
 cases! { Model;
-    single_operations_answer_like_a_map random true,
-    transactions_answer_like_a_map random true,
+    operations_alone_and_in_transactions_answer_like_a_map random true,
     transactions_answer_like_a_map_across_reopening [Reopen] random true,
     an_aborted_transaction_leaves_nothing random true,
 }
@@ -60,12 +59,8 @@ async fn histories(context: &Context, commands: impl Strategy<Value = Command>) 
     search(context, prop::collection::vec(commands, 1..60), async |commands| run(context, commands).await).await
 }
 
-async fn single_operations_answer_like_a_map(context: Context) -> Checked {
-    histories(&context, command(20, 0, 0, 0)).await
-}
-
-async fn transactions_answer_like_a_map(context: Context) -> Checked {
-    histories(&context, command(4, 16, 0, 3)).await
+async fn operations_alone_and_in_transactions_answer_like_a_map(context: Context) -> Checked {
+    histories(&context, command(8, 12, 0, 3)).await
 }
 
 async fn transactions_answer_like_a_map_across_reopening(context: Context) -> Checked {

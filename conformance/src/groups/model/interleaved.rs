@@ -27,6 +27,8 @@ cases! { Model;
 /// Runs of a closure that take turns; later ones run through, since transactions that conflict often take turns of their own.
 const RUNS_IN_TURNS: usize = 2;
 
+const ROUNDS_BETWEEN_REOPENING: usize = 5;
+
 /// Transactions that run at the same time, and the order of their steps.
 #[derive(Clone, Debug)]
 pub(super) struct Round {
@@ -43,23 +45,23 @@ pub(super) struct Done {
 }
 
 pub(super) fn round(transactions: std::ops::Range<usize>, together: f64) -> impl Strategy<Value = Round> {
-    let scripts = prop::collection::vec(prop::collection::vec(step(Ties::None), 1..8), transactions);
+    let scripts = prop::collection::vec(prop::collection::vec(step(Ties::None), 1..12), transactions);
     let turn = (0..8_usize, prop::bool::weighted(together)).prop_map(|(who, together)| Turn { who, together });
-    (scripts, prop::collection::vec(turn, 1..40)).prop_map(|(scripts, order)| Round { scripts, order })
+    (scripts, prop::collection::vec(turn, 1..50)).prop_map(|(scripts, order)| Round { scripts, order })
 }
 
 async fn two_interleaved_transactions_equal_their_serial_replay(context: Context) -> Checked {
-    let rounds = prop::collection::vec(round(2..3, 0.1), 1..8);
+    let rounds = prop::collection::vec(round(2..3, 0.1), 1..16);
     search(&context, rounds, async |rounds| run(&context, &rounds, false).await).await
 }
 
 async fn many_interleaved_transactions_equal_their_serial_replay(context: Context) -> Checked {
-    let rounds = prop::collection::vec(round(3..7, 0.2), 1..6);
+    let rounds = prop::collection::vec(round(3..7, 0.2), 1..10);
     search(&context, rounds, async |rounds| run(&context, &rounds, false).await).await
 }
 
 async fn interleaved_transactions_equal_their_serial_replay_across_reopening(context: Context) -> Checked {
-    let rounds = prop::collection::vec(round(2..4, 0.1), 1..6);
+    let rounds = prop::collection::vec(round(2..4, 0.1), 1..16);
     search(&context, rounds, async |rounds| run(&context, &rounds, true).await).await
 }
 
@@ -75,7 +77,7 @@ async fn run(context: &Context, rounds: &[Round], reopen: bool) -> Checked<usize
         replay(&mut map, number, round, done)?;
         map.tick(5);
         clock.set(Timestamp::from_millis(map.now));
-        if reopen {
+        if reopen && number % ROUNDS_BETWEEN_REOPENING == 0 {
             site.reopen().await?;
             db = database(&site.store, clock.clone()).await?;
         }

@@ -20,7 +20,25 @@ impl Map {
     ///
     /// Only the order of ties, and of what is not ordered, is the store's own.
     pub(crate) fn take(&mut self, step: &Step, answer: &Answer) -> Checked {
-        let expected = match step {
+        let limit = match step {
+            Step::Page { limit, .. } => *limit,
+            _ => usize::MAX,
+        };
+        let expected = self.apply(step);
+        match (step, &expected) {
+            (Step::Page { look, .. } | Step::Walk { look, .. }, Answer::Notes(expected)) => {
+                fits(answer, expected, limit, look.is_ordered())
+            }
+            _ => {
+                ensure_eq!(*answer, expected, "{step:?}");
+                Ok(())
+            }
+        }
+    }
+
+    /// Takes the step; of a page it finds all that is looked for.
+    pub(crate) fn apply(&mut self, step: &Step) -> Answer {
+        let answer = match step {
             Step::Put(note) | Step::Insert(note) | Step::Update(note) => Answer::Written(self.write(step, note)),
             Step::Delete(room, id) => Answer::Deleted(self.notes.remove(&key(room, *id)).is_some().into()),
             Step::DeleteBefore(room, before) => {
@@ -31,16 +49,12 @@ impl Map {
             }
             Step::Get(room, id) => Answer::Note(self.notes.get(&key(room, *id)).cloned()),
             Step::Count(look) => Answer::Count(self.find(look, false).len() as u64),
-            Step::Page { look, reverse, limit } => {
-                return fits(answer, &self.find(look, *reverse), *limit, look.is_ordered());
-            }
-            Step::Walk { look, reverse, .. } => {
-                return fits(answer, &self.find(look, *reverse), usize::MAX, look.is_ordered());
+            Step::Page { look, reverse, .. } | Step::Walk { look, reverse, .. } => {
+                Answer::Notes(self.find(look, *reverse))
             }
         };
         self.expire();
-        ensure_eq!(*answer, expected, "{step:?}");
-        Ok(())
+        answer
     }
 
     /// Moves the time on.
@@ -70,7 +84,7 @@ impl Map {
     }
 
     /// What a query must find, in its order.
-    pub(crate) fn find(&self, look: &Look, reverse: bool) -> Vec<Note> {
+    fn find(&self, look: &Look, reverse: bool) -> Vec<Note> {
         let mut notes: Vec<Note> = self.notes.values().filter(|note| look.is_met_by(note)).cloned().collect();
         if look.is_ordered() {
             notes.sort_by_key(|note| note.time);

@@ -1,0 +1,2 @@
+use crate::case::cases;
+cases! { Isolation; }
