@@ -25,7 +25,7 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "a_batch_happens_in_two_parts",
         wrong: "A batch without guards is written in two parts, between which readers see half of it.",
-        caught_by: "semantics::all_of_a_batch_has_one_revision",
+        caught_by: "semantics::readers_never_see_half_a_batch",
         wrap: |inner| Changes::default().commit(in_two_parts).on(inner),
     },
     Broken {
@@ -143,7 +143,7 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "concurrent_commits_overwrite_each_other",
         wrong: "Guards are judged before other tasks have their turn, and the writes follow after it.",
-        caught_by: "semantics::of_two_that_guard_the_same_row_one_wins",
+        caught_by: "semantics::a_counter_under_key_guards_loses_no_step",
         wrap: |inner| Changes::default().commit(judged_early).on(inner),
     },
 ];

@@ -12,7 +12,7 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "a_dropped_commit_is_lost",
         wrong: "A commit that was polled ends with its future: what it was to write is lost.",
-        caught_by: "",
+        caught_by: "semantics::a_commit_that_was_polled_once_happens_though_it_is_dropped",
         wrap: |inner| {
             let call = |inner: Arc<dyn Store>, batches| async move {
                 tokio::task::yield_now().await;
@@ -24,7 +24,7 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "a_dropped_commit_happens_twice",
         wrong: "A commit whose future is dropped is made again, although it had begun.",
-        caught_by: "",
+        caught_by: "semantics::a_dropped_commit_happens_once",
         wrap: |inner| {
             let call = |inner: Arc<dyn Store>, batches: Vec<Batch>| async move {
                 let mut again = Again { inner: inner.clone(), batches: batches.clone(), done: false };
@@ -39,7 +39,7 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "a_dropped_commit_happens_in_part",
         wrong: "A commit writes batch by batch, and ends with its future between two.",
-        caught_by: "",
+        caught_by: "semantics::a_dropped_commit_of_several_batches_happens_whole",
         wrap: |inner| {
             let call = |inner: Arc<dyn Store>, batches: Vec<Batch>| async move {
                 let mut outcomes = Vec::new();

@@ -18,25 +18,25 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "reads_go_on_after_close",
         wrong: "A closed store refuses to write, and can be read.",
-        caught_by: "",
+        caught_by: "semantics::a_closed_store_answers_closed_to_every_call",
         wrap: |inner| twisted(inner, Ajar { closed: AtomicBool::new(false), commits: false }),
     },
     Broken {
         name: "close_does_nothing",
         wrong: "A closed store goes on as before.",
-        caught_by: "",
+        caught_by: "semantics::snapshots_end_with_their_store",
         wrap: |inner| Changes::default().close(|_, ()| async { Ok(()) }).on(inner),
     },
     Broken {
         name: "commits_go_on_after_close",
         wrong: "A closed store refuses everything but commits and reads.",
-        caught_by: "",
+        caught_by: "semantics::a_commit_after_close_does_nothing",
         wrap: |inner| twisted(inner, Ajar { closed: AtomicBool::new(false), commits: true }),
     },
     Broken {
         name: "closing_twice_is_an_error",
         wrong: "The second close of a store answers that it is closed.",
-        caught_by: "",
+        caught_by: "semantics::closing_twice_is_no_error",
         wrap: |inner| {
             let call = |inner: Arc<dyn Store>, ()| async move {
                 inner.usage().await?;
@@ -54,13 +54,13 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "info_names_the_program",
         wrong: "The name that a store has is not that of its URL, but one for people.",
-        caught_by: "",
+        caught_by: "semantics::the_name_is_one_of_a_url",
         wrap: |inner| Changes::default().info(&*inner, |info| info.name = "Database").on(inner.clone()),
     },
     Broken {
         name: "usage_is_constant",
         wrong: "A store always says that it holds 4 KiB.",
-        caught_by: "",
+        caught_by: "semantics::usage_grows_with_what_is_written",
         wrap: |inner| {
             let call = |inner: Arc<dyn Store>, ()| async move {
                 inner.usage().await?;
@@ -72,7 +72,7 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "compact_loses_the_last_row",
         wrong: "A compaction copies every row but the last.",
-        caught_by: "",
+        caught_by: "semantics::compact_keeps_every_row_and_revision",
         wrap: |inner| {
             let call = |inner: Arc<dyn Store>, ()| async move {
                 if let Some(last) = all_of(&*inner, &KeyRange::ALL).await?.entries.pop() {
@@ -86,7 +86,7 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "compact_writes_rows_anew",
         wrong: "A compaction copies rows without their revisions: each becomes that of the compaction.",
-        caught_by: "",
+        caught_by: "semantics::compact_takes_no_revision",
         wrap: |inner| {
             let call = |inner: Arc<dyn Store>, ()| async move {
                 for entry in all_of(&*inner, &KeyRange::ALL).await?.entries {
@@ -102,7 +102,7 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "compact_turns_the_bytes_around",
         wrong: "A compaction says that the store grew by what it gave back.",
-        caught_by: "",
+        caught_by: "semantics::compact_says_what_it_freed",
         wrap: |inner| {
             let call = |inner: Arc<dyn Store>, ()| async move {
                 let done = inner.compact().await?;

@@ -16,25 +16,25 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "the_last_commit_is_lost_on_reopen",
         wrong: "A commit is acknowledged before it is synced: it becomes durable with the next one.",
-        caught_by: "",
+        caught_by: "semantics::what_was_committed_is_there_when_opened_again",
         wrap: |inner| twisted(inner, Unsynced { undo: Mutex::default(), writes: true, stamped: true }),
     },
     Broken {
         name: "stamped_rows_are_lost_on_reopen",
         wrong: "The stamped rows of the last commit are kept in memory.",
-        caught_by: "",
+        caught_by: "semantics::what_was_committed_is_there_when_opened_again",
         wrap: |inner| twisted(inner, Unsynced { undo: Mutex::default(), writes: false, stamped: true }),
     },
     Broken {
         name: "dropped_ranges_are_back_on_reopen",
         wrong: "A dropped range is hidden, and its rows are there again when the store is opened again.",
-        caught_by: "",
+        caught_by: "semantics::what_was_deleted_stays_away_when_opened_again",
         wrap: back_again,
     },
     Broken {
         name: "links_are_values_on_reopen",
         wrong: "That a row is a link is not stored with it.",
-        caught_by: "",
+        caught_by: "semantics::what_was_committed_is_there_when_opened_again",
         wrap: |inner| {
             let call = |inner: Arc<dyn Store>, ()| async move {
                 let rows = all_of(&*inner, &KeyRange::ALL).await.map(|page| page.entries).unwrap_or_default();
@@ -54,7 +54,7 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "rows_carry_new_revisions_on_reopen",
         wrong: "A row's revision is kept in memory, and is another when the store is opened again.",
-        caught_by: "",
+        caught_by: "semantics::guards_are_exact_when_opened_again",
         wrap: |inner| {
             let call = |inner: Arc<dyn Store>, ()| async move {
                 let rows = all_of(&*inner, &KeyRange::ALL).await.map(|page| page.entries).unwrap_or_default();

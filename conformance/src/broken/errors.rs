@@ -18,7 +18,7 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "errors_do_not_name_the_backend",
         wrong: "Errors say what failed, and not on which backend.",
-        caught_by: "",
+        caught_by: "semantics::every_error_names_its_backend_and_operation",
         wrap: |inner| {
             twisted(
                 inner,
@@ -29,7 +29,7 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "errors_do_not_name_the_operation",
         wrong: "Errors say on which backend, and not in which operation.",
-        caught_by: "",
+        caught_by: "semantics::every_error_names_its_backend_and_operation",
         wrap: |inner| {
             twisted(inner, Errors(|error, _| Error::new(error.kind(), "failed").on(error.backend().unwrap_or("none"))))
         },
@@ -37,13 +37,13 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "errors_show_keys",
         wrong: "An error of a get or a commit shows the key that it failed on.",
-        caught_by: "",
+        caught_by: "semantics::errors_show_no_keys_or_values",
         wrap: |inner| twisted(inner, Errors(|error, key| error.at(String::from_utf8_lossy(key).into_owned()))),
     },
     Broken {
         name: "every_failure_is_io",
         wrong: "Whatever fails, the answer is that the engine failed.",
-        caught_by: "",
+        caught_by: "semantics::errors_name_the_limit_that_was_passed",
         wrap: |inner| {
             twisted(
                 inner,
@@ -57,13 +57,13 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "debug_shows_keys",
         wrong: "The Debug of a store shows the keys that were written last.",
-        caught_by: "",
+        caught_by: "semantics::nothing_that_can_be_printed_shows_keys_or_values",
         wrap: |inner| twisted(inner, Talkative { shown: Mutex::default(), of: Shown::Keys }),
     },
     Broken {
         name: "debug_shows_values",
         wrong: "The Debug of a store shows the values that were written last, as numbers.",
-        caught_by: "",
+        caught_by: "semantics::nothing_that_can_be_printed_shows_keys_or_values",
         wrap: |inner| twisted(inner, Talkative { shown: Mutex::default(), of: Shown::Values }),
     },
     Broken {

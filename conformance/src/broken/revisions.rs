@@ -101,7 +101,7 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "revisions_begin_again_with_each_opening",
         wrong: "Revisions are counted from the opening of the store.",
-        caught_by: "",
+        caught_by: "semantics::revisions_go_on_when_opened_again",
         wrap: since_opening,
     },
 ];
