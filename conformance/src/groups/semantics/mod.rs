@@ -1,18 +1,27 @@
 //! Every method of the waist, to the letter of its documentation.
 
+mod cancellation;
+mod changed;
+mod close;
 mod commit;
+mod concurrency;
 mod drop_range;
 mod get;
 mod guards_key;
 mod guards_random;
 mod guards_range;
+mod info;
 mod inputs;
+mod limits;
+mod maintenance;
 mod model;
 mod random;
 mod revisions;
 mod scan_bounds;
 mod scan_pages;
 mod scan_targets;
+mod snapshot_limits;
+mod snapshots;
 mod stamped;
 mod summarize;
 mod support;
@@ -33,6 +42,15 @@ pub(super) fn cases() -> Vec<Case> {
         guards_range::CASES,
         guards_random::CASES,
         drop_range::CASES,
+        changed::CASES,
+        snapshots::CASES,
+        snapshot_limits::CASES,
+        limits::CASES,
+        concurrency::CASES,
+        cancellation::CASES,
+        maintenance::CASES,
+        close::CASES,
+        info::CASES,
     ]
     .concat()
 }
