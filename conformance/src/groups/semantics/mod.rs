@@ -1,19 +1,28 @@
 //! Every method of the waist, to the letter of its documentation.
 
+mod cancellation;
+mod changed;
+mod close;
 mod commit;
+mod concurrency;
 mod drop_range;
 mod get;
 mod guards_key;
 mod guards_random;
 mod guards_range;
 mod holes;
+mod info;
 mod inputs;
+mod limits;
+mod maintenance;
 mod model;
 mod random;
 mod revisions;
 mod scan_bounds;
 mod scan_pages;
 mod scan_targets;
+mod snapshot_limits;
+mod snapshots;
 mod stamped;
 mod summarize;
 mod support;
@@ -35,6 +44,15 @@ pub(super) fn cases() -> Vec<Case> {
         guards_random::CASES,
         drop_range::CASES,
         holes::CASES,
+        changed::CASES,
+        snapshots::CASES,
+        snapshot_limits::CASES,
+        limits::CASES,
+        concurrency::CASES,
+        cancellation::CASES,
+        maintenance::CASES,
+        close::CASES,
+        info::CASES,
     ]
     .concat()
 }

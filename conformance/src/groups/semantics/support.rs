@@ -3,19 +3,20 @@
 use std::collections::BTreeMap;
 use std::panic::Location;
 use std::pin::{Pin, pin};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::task::{Context as TaskContext, Poll, Waker};
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
 use strongroom_core::store::{
-    Batch, Content, Fetch, Guard, KeyPrefix, KeyRange, LinkTo, Outcome, Page, Read, Revision, Row, Scan, Store,
-    StoredKey, Write,
+    Batch, Content, Fetch, Guard, KeyPrefix, KeyRange, LinkTo, Outcome, Page, Read, Revision, Row, Scan, Sharing,
+    Store, StoredKey, Write,
 };
 use strongroom_core::{Error, ErrorKind};
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use crate::{Checked, Failure, ensure, ensure_eq};
+use crate::context::Site;
+use crate::{Checked, Failure, ensure, ensure_eq, ensure_kind};
 
 /// After this, what should have happened at once will never happen.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -200,6 +201,17 @@ pub(super) async fn pages(store: &dyn Read, scan: &Scan) -> Checked<Vec<Page>> {
         match last {
             Some(last) if more => scan.range = scan.range.beyond(&last, scan.reverse),
             _ => return Ok(pages),
+        }
+    }
+}
+
+/// A second opener of the place, where the backend shares it; none where the backend refuses it, as an exclusive one must.
+pub(super) async fn second_opener(site: &Site) -> Checked<Option<Arc<dyn Store>>> {
+    match site.store.info().sharing {
+        Sharing::Shared => Ok(Some(site.second().await?)),
+        Sharing::Exclusive => {
+            ensure_kind!(site.second().await, ErrorKind::Busy);
+            Ok(None)
         }
     }
 }
