@@ -32,7 +32,7 @@ async fn closed_store(context: &Context) -> Checked<(Site, Page)> {
     commit(store, batch((0..300).map(|n| (format!("l{n:04}"), link(format!("{n:04}")))))).await?;
     commit(store, batch([("large", put(vec![7; 300_000]))])).await?;
     store.drop_range(&KeyRange::prefix(b"00"), &[]).await?;
-    let page = store.scan(&everything()).await?;
+    let page = store.scan(&everything(store)).await?;
     store.close().await?;
     Ok((site, page))
 }
@@ -76,12 +76,12 @@ async fn use_all(store: &Arc<dyn Store>, damage: &Damage) -> Checked<Option<Page
             Err(error) => Err(Failure::new(format!("{damage:?}: {:?}: {error}", error.kind()))),
         }
     }
-    let page = sound(store.scan(&everything()).await, damage)?;
+    let page = sound(store.scan(&everything(&**store)).await, damage)?;
     let names: Vec<StoredKey> = (0..300).map(|n| StoredKey::from(format!("{n:04}").into_bytes())).collect();
     let rows = sound(store.get(&names).await, damage)?;
     let summary = sound(store.summarize(&KeyRange::ALL).await, damage)?;
     if let Some(snapshot) = sound(store.snapshot().await, damage)? {
-        sound(snapshot.scan(&everything()).await, damage)?;
+        sound(snapshot.scan(&everything(&**store)).await, damage)?;
     }
     sound(store.commit(vec![batch([("new", put("1"))])]).await, damage)?;
     sound(store.usage().await, damage)?;
@@ -225,7 +225,7 @@ async fn what_was_refused_opens_once_it_is_restored(context: Context) -> Checked
         context.factory().tamper(&site.place, &Damage::Replace(original.clone())).await?;
         site.reopen().await?;
         ensure!(
-            site.store.scan(&everything()).await?.entries == whole.entries,
+            site.store.scan(&everything(&*site.store)).await?.entries == whole.entries,
             "nothing was left behind by {damage:?}"
         );
         site.store.close().await?;

@@ -4,7 +4,7 @@ use strongroom_core::ErrorKind;
 use strongroom_core::store::KeyRange;
 
 use crate::case::cases;
-use crate::groups::semantics::support::{batch, commit, everything, put, row, value};
+use crate::groups::semantics::support::{batch, commit, everything, put, read, row, value};
 use crate::{Checked, Context, Failure, Fault, ensure, ensure_eq};
 
 cases! { Hostile;
@@ -37,7 +37,7 @@ async fn without_space_commits_fail_and_reads_go_on(context: Context) -> Checked
     let rows = fill(&context, &site).await?;
     for round in 0..3 {
         ensure_eq!(site.store.summarize(&KeyRange::ALL).await?.rows, rows, "round {round}");
-        ensure_eq!(site.store.scan(&everything()).await?.entries.len() as u64, rows);
+        ensure_eq!(site.store.scan(&everything(&*site.store)).await?.entries.len() as u64, rows);
         let noise = vec![round; 500_000];
         let failed = site.store.commit(vec![batch([("more", put(noise))])]).await;
         ensure!(failed.is_err_and(|error| error.kind() == ErrorKind::Io), "a commit without space");
@@ -50,7 +50,7 @@ async fn once_there_is_space_again_commits_succeed(context: Context) -> Checked 
     let rows = fill(&context, &site).await?;
     context.factory().inject(&site.place, Fault::None).await?;
     let revision = commit(&*site.store, batch([("after", put(vec![1; 300_000]))])).await?;
-    ensure!(row(&*site.store, "after").await? == value(revision, vec![1; 300_000]));
+    ensure!(read(&*site.store, "after").await? == row(revision, value(vec![1; 300_000])));
     ensure_eq!(site.store.summarize(&KeyRange::ALL).await?.rows, rows + 1);
     Ok(())
 }

@@ -1,11 +1,11 @@
 //! Who else has the store open, and who closes it meanwhile.
 
 use strongroom_core::ErrorKind;
-use strongroom_core::store::{Outcome, Sharing};
+use strongroom_core::store::{KeyRange, Outcome, Sharing, Store};
 
 use crate::case::cases;
 use crate::child::open_elsewhere;
-use crate::groups::semantics::support::{all_keys, batch, commit, put};
+use crate::groups::semantics::support::{batch, commit, everything, keys, put, within};
 use crate::{Checked, Context, Failure, ensure, ensure_eq};
 
 cases! { Hostile;
@@ -13,6 +13,11 @@ cases! { Hostile;
     a_place_can_be_opened_again_right_after_closing [Reopen],
     a_refused_opener_harms_nobody [Reopen],
     close_under_load_keeps_what_was_acknowledged [Reopen],
+}
+
+async fn all_keys(store: &dyn Store) -> Checked<Vec<Vec<u8>>> {
+    let page = store.scan(&everything(store)).await?;
+    Ok(keys(&page).into_iter().map(<[u8]>::to_vec).collect())
 }
 
 async fn another_process_is_refused_or_shares(context: Context) -> Checked {
@@ -94,9 +99,9 @@ async fn close_under_load_keeps_what_was_acknowledged(context: Context) -> Check
         site.reopen().await?;
         let mut found = std::collections::BTreeSet::new();
         for writer in 0..8 {
-            let range = strongroom_core::store::KeyRange::prefix(format!("{round} {writer}").as_bytes());
-            let scan = strongroom_core::store::Scan { range, ..crate::groups::semantics::support::everything() };
-            found.extend(crate::groups::semantics::support::keys(&site.store.scan(&scan).await?));
+            let range = KeyRange::prefix(format!("{round} {writer}").as_bytes());
+            let page = site.store.scan(&within(&*site.store, range)).await?;
+            found.extend(keys(&page).into_iter().map(<[u8]>::to_vec));
         }
         let lost = acknowledged.iter().filter(|name| !found.contains(*name)).count();
         ensure_eq!(lost, 0, "of {} acknowledged", acknowledged.len());

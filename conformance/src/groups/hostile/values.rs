@@ -48,7 +48,7 @@ async fn two_things(context: &Context) -> Checked<(Database, std::sync::Arc<dyn 
     let db = Database::open(store.clone(), schema()?).await?;
     db.put(&thing("one")?).await?;
     db.put(&thing("two")?).await?;
-    let records = Scan { range: KeyRange::prefix(&[0, 1, 0]), ..everything() };
+    let records = Scan { range: KeyRange::prefix(&[0, 1, 0]), ..everything(&*store) };
     let keys: Vec<_> = store.scan(&records).await?.entries.into_iter().map(|entry| entry.key).collect();
     ensure_eq!(keys.len(), 2, "the stored keys of two records");
     Ok((db, store, keys))
@@ -160,7 +160,7 @@ async fn a_link_in_place_of_a_record_is_corrupt(context: Context) -> Checked {
 
 /// The entries of the index.
 async fn entries(store: &dyn Store) -> Checked<Vec<StoredKey>> {
-    let scan = Scan { range: KeyRange::prefix(&[0, 1, 1]), fetch: Fetch::Keys, ..everything() };
+    let scan = Scan { range: KeyRange::prefix(&[0, 1, 1]), fetch: Fetch::Keys, ..everything(store) };
     Ok(store.scan(&scan).await?.entries.into_iter().map(|entry| entry.key).collect())
 }
 

@@ -1,22 +1,47 @@
 //! Short words for what cases of the waist write and ask.
 
 use std::collections::BTreeMap;
-use std::ops::Bound;
-use std::pin::Pin;
+use std::panic::Location;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, mpsc};
 use std::task::{Context as TaskContext, Poll, Waker};
+use std::time::Duration;
 
-use proptest::collection::vec;
-use proptest::prelude::*;
+use futures_util::future::{Either, select};
 use strongroom_core::store::{
-    Batch, Content, Fetch, Guard, KeyPrefix, KeyRange, LinkTo, Outcome, Page, Read, Revision, Row, Scan, Store,
-    StoredKey, Write,
+    Batch, Content, Fetch, Guard, KeyPrefix, KeyRange, LinkTo, Outcome, Page, Read, Revision, Row, Scan, Sharing,
+    Store, StoredKey, Write,
 };
+use strongroom_core::{Error, ErrorKind};
+use tokio::task::{JoinHandle, spawn_blocking};
 
-use crate::{Checked, Failure};
+use crate::context::Site;
+use crate::{Checked, Failure, ensure, ensure_eq, ensure_kind};
+
+/// After this, what should have happened at once will never happen.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Polls once, with a waker that wakes nobody.
 pub(crate) fn poll_once<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
     Pin::new(future).poll(&mut TaskContext::from_waker(Waker::noop()))
+}
+
+/// Waits for what must happen without anybody's doing, and fails if it does not.
+pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> Checked<T> {
+    let (ended, end) = mpsc::channel::<()>();
+    let watch = spawn_blocking(move || end.recv_timeout(PATIENCE));
+    let future = pin!(future);
+    let first = select(future, watch).await;
+    drop(ended);
+    match first {
+        Either::Left((value, _)) => Ok(value),
+        Either::Right(_) => Err(Failure::new(format!("{what}: still waiting after {} s", PATIENCE.as_secs()))),
+    }
+}
+
+/// Waits for a task of the case's own.
+pub(crate) async fn join<T>(task: JoinHandle<Checked<T>>) -> Checked<T> {
+    task.await.map_err(|error| Failure::new(error.to_string()))?
 }
 
 pub(crate) fn key(bytes: impl AsRef<[u8]>) -> StoredKey {
@@ -31,12 +56,17 @@ pub(crate) fn link(target: impl AsRef<[u8]>) -> Write {
     Write::Link(LinkTo::Key(key(target)))
 }
 
+/// A link to the tail of its own key.
 pub(crate) fn suffix(at: u16) -> Write {
     Write::Link(LinkTo::Suffix(at))
 }
 
-pub(crate) fn value(revision: Revision, value: impl AsRef<[u8]>) -> Option<Row> {
-    Some(Row { revision, content: Content::Value(value.as_ref().to_vec().into()) })
+pub(crate) fn value(bytes: impl AsRef<[u8]>) -> Content {
+    Content::Value(bytes.as_ref().to_vec().into())
+}
+
+pub(crate) fn row(revision: Revision, content: Content) -> Option<Row> {
+    Some(Row { revision, content })
 }
 
 pub(crate) fn batch<K: AsRef<[u8]>>(writes: impl IntoIterator<Item = (K, Write)>) -> Batch {
@@ -44,12 +74,15 @@ pub(crate) fn batch<K: AsRef<[u8]>>(writes: impl IntoIterator<Item = (K, Write)>
     Batch { writes, ..Batch::default() }
 }
 
-pub(crate) fn guarded(guards: impl IntoIterator<Item = Guard>, batch: Batch) -> Batch {
-    Batch { guards: guards.into_iter().collect(), ..batch }
+/// A batch of stamped rows alone.
+pub(crate) fn log<V: AsRef<[u8]>>(rows: impl IntoIterator<Item = (&'static str, V)>) -> Batch {
+    let stamped = rows.into_iter().map(|(prefix, value)| (KeyPrefix(key(prefix)), value.as_ref().to_vec().into()));
+    Batch { stamped: stamped.collect(), ..Batch::default() }
 }
 
-pub(crate) fn stamped(prefix: impl AsRef<[u8]>, value: &'static str) -> Batch {
-    Batch { stamped: vec![(KeyPrefix(key(prefix)), value.into())], ..Batch::default() }
+/// A batch of guards alone.
+pub(crate) fn check(guards: impl IntoIterator<Item = Guard>) -> Batch {
+    Batch { guards: guards.into_iter().collect(), ..Batch::default() }
 }
 
 pub(crate) fn key_guard(name: impl AsRef<[u8]>, revision: Option<Revision>) -> Guard {
@@ -61,79 +94,124 @@ pub(crate) fn range_guard(range: KeyRange, as_of: Revision, rows: u64) -> Guard 
 }
 
 /// Commits one batch that must succeed.
-pub(crate) async fn commit(store: &dyn Store, batch: Batch) -> Checked<Revision> {
-    match outcome(store, batch).await? {
-        Outcome::Committed(revision) => Ok(revision),
-        other => Err(Failure::new(format!("not committed: {other:?}"))),
+#[track_caller]
+pub(crate) fn commit(store: &dyn Store, batch: Batch) -> impl Future<Output = Checked<Revision>> {
+    let place = Location::caller();
+    async move {
+        match store.commit(vec![batch]).await?.as_slice() {
+            [Outcome::Committed(revision)] => Ok(*revision),
+            other => Err(Failure::new(format!("not committed: {other:?}, asked at line {}", place.line()))),
+        }
     }
 }
 
-/// What becomes of one batch.
-pub(crate) async fn outcome(store: &dyn Store, batch: Batch) -> Checked<Outcome> {
-    let mut outcomes = store.commit(vec![batch]).await?;
-    match (outcomes.pop(), outcomes.len()) {
-        (Some(outcome), 0) => Ok(outcome),
-        (_, more) => Err(Failure::new(format!("one batch has {more} further outcomes"))),
+/// Commits batches in one call, and gives as many outcomes.
+pub(crate) async fn commit_all<const N: usize>(store: &dyn Store, batches: [Batch; N]) -> Checked<[Outcome; N]> {
+    let outcomes = store.commit(batches.to_vec()).await?;
+    let given = outcomes.len();
+    outcomes.try_into().map_err(|_| Failure::new(format!("{given} outcomes for {N} batches")))
+}
+
+/// Writes a row under each name, with the name as its value, in as few batches as the limits allow.
+pub(crate) async fn fill<K: AsRef<[u8]>>(store: &dyn Store, names: &[K]) -> Checked {
+    let batches = names.chunks(store.info().limits.batch_writes_max.min(1_000));
+    let batches = batches.map(|names| batch(names.iter().map(|name| (name, put(name)))));
+    for outcome in store.commit(batches.collect()).await? {
+        committed(&outcome)?;
+    }
+    Ok(())
+}
+
+#[track_caller]
+pub(crate) fn committed(outcome: &Outcome) -> Checked<Revision> {
+    outcome.revision().ok_or_else(|| Failure::new(format!("not committed: {outcome:?}")))
+}
+
+#[track_caller]
+pub(crate) fn rejection(outcome: &Outcome) -> Checked<&Error> {
+    match outcome {
+        Outcome::Rejected(error) => Ok(error),
+        other => Err(Failure::new(format!("not rejected: {other:?}"))),
     }
 }
 
-/// Whether one batch meets a conflict, and at which guard.
-pub(crate) async fn conflict(store: &dyn Store, batch: Batch) -> Checked<Option<usize>> {
-    match outcome(store, batch).await? {
-        Outcome::Committed(_) => Ok(None),
-        Outcome::Conflict { guard } => Ok(Some(guard)),
-        Outcome::Rejected(error) => Err(error.into()),
+/// Checks that a batch was rejected, and for this reason.
+#[track_caller]
+pub(crate) fn rejected(outcome: &Outcome, kind: ErrorKind) -> Checked {
+    match outcome {
+        Outcome::Rejected(error) if error.kind() == kind => Ok(()),
+        other => Err(Failure::new(format!("not rejected with {kind:?}: {other:?}"))),
     }
 }
 
-pub(crate) fn everything() -> Scan {
-    Scan { range: KeyRange::ALL, reverse: false, limit: 10_000, max_bytes: usize::MAX, fetch: Fetch::Values }
+#[track_caller]
+pub(crate) fn conflict(outcome: &Outcome) -> Checked<usize> {
+    match outcome {
+        Outcome::Conflict { guard } => Ok(*guard),
+        other => Err(Failure::new(format!("no conflict: {other:?}"))),
+    }
 }
 
-pub(crate) fn keys(page: &Page) -> Vec<Vec<u8>> {
-    page.entries.iter().map(|entry| entry.key.as_bytes().to_vec()).collect()
+/// Which guard does not hold now, if one does not.
+pub(crate) async fn broken_guard(store: &dyn Store, guards: impl IntoIterator<Item = Guard>) -> Checked<Option<usize>> {
+    match &commit_all(store, [check(guards)]).await? {
+        [Outcome::Committed(_)] => Ok(None),
+        [outcome] => conflict(outcome).map(Some),
+    }
 }
 
-pub(crate) async fn all_keys(store: &dyn Read) -> Checked<Vec<Vec<u8>>> {
-    Ok(keys(&store.scan(&everything()).await?))
+/// The newest revision that a read sees.
+pub(crate) async fn current(store: &dyn Read) -> Checked<Revision> {
+    Ok(store.get(&[]).await?.as_of)
 }
 
-pub(crate) async fn row(store: &dyn Read, name: impl AsRef<[u8]>) -> Checked<Option<Row>> {
+/// One row.
+pub(crate) async fn read(store: &dyn Read, name: impl AsRef<[u8]>) -> Checked<Option<Row>> {
     let mut rows = store.get(&[key(name)]).await?.rows;
-    rows.pop().ok_or_else(|| Failure::new("one key has no answer"))
+    ensure_eq!(rows.len(), 1, "rows for one key");
+    Ok(rows.remove(0))
 }
 
-/// Every key of up to two bytes from both ends of the order, with zero bytes and ends in 0xFF.
-pub(crate) fn small_keys() -> Vec<Vec<u8>> {
-    const BYTES: [u8; 4] = [0, 1, 0xFE, 0xFF];
-    let mut keys = vec![Vec::new()];
-    keys.extend(BYTES.map(|byte| vec![byte]));
-    keys.extend(BYTES.into_iter().flat_map(|first| BYTES.map(|second| vec![first, second])));
-    keys.sort();
-    keys
+/// Every row with its value, as far as one page goes.
+pub(crate) fn everything(store: &dyn Store) -> Scan {
+    let limit = store.info().limits.page_entries_max;
+    Scan { range: KeyRange::ALL, reverse: false, limit, max_bytes: usize::MAX, fetch: Fetch::Values }
 }
 
-/// Every bound at these keys, and none.
-pub(crate) fn bounds(keys: &[Vec<u8>]) -> Vec<Bound<StoredKey>> {
-    let at = keys.iter().flat_map(|name| [Bound::Included(key(name)), Bound::Excluded(key(name))]);
-    std::iter::once(Bound::Unbounded).chain(at).collect()
+/// Every row of a range with its value, as far as one page goes.
+pub(crate) fn within(store: &dyn Store, range: KeyRange) -> Scan {
+    Scan { range, ..everything(store) }
 }
 
-/// Few and short keys, so that bounds meet keys, with the bytes at both ends of the order.
-pub(crate) fn some_key() -> impl Strategy<Value = Vec<u8>> {
-    vec(prop::sample::select(vec![0_u8, 1, 0xFE, 0xFF]), 0..4)
+pub(crate) fn keys(page: &Page) -> Vec<&[u8]> {
+    page.entries.iter().map(|entry| entry.key.as_bytes()).collect()
 }
 
-pub(crate) fn some_range() -> impl Strategy<Value = KeyRange> {
-    let bound = || {
-        prop_oneof![
-            Just(Bound::Unbounded),
-            some_key().prop_map(|bytes| Bound::Included(key(bytes))),
-            some_key().prop_map(|bytes| Bound::Excluded(key(bytes))),
-        ]
-    };
-    prop_oneof![
-        4 => (bound(), bound()).prop_map(|(start, end)| KeyRange { start, end }),
-        1 => some_key().prop_map(|prefix| KeyRange::prefix(&prefix)),
-    ]
+/// Reads a range page by page to its end.
+pub(crate) async fn pages(store: &dyn Read, scan: &Scan) -> Checked<Vec<Page>> {
+    let mut pages: Vec<Page> = Vec::new();
+    let mut scan = scan.clone();
+    loop {
+        let page = store.scan(&scan).await?;
+        let inside = page.entries.iter().all(|entry| scan.range.holds(entry.key.as_bytes()));
+        ensure!(inside, "a page has a row that lies outside its range");
+        let last = page.entries.last().map(|entry| entry.key.clone());
+        let more = page.more;
+        pages.push(page);
+        match last {
+            Some(last) if more => scan.range = scan.range.beyond(&last, scan.reverse),
+            _ => return Ok(pages),
+        }
+    }
+}
+
+/// A second opener of the place, where the backend shares it; none where the backend refuses it, as an exclusive one must.
+pub(crate) async fn second_opener(site: &Site) -> Checked<Option<Arc<dyn Store>>> {
+    match site.store.info().sharing {
+        Sharing::Shared => Ok(Some(site.second().await?)),
+        Sharing::Exclusive => {
+            ensure_kind!(site.second().await, ErrorKind::Busy);
+            Ok(None)
+        }
+    }
 }
