@@ -165,7 +165,7 @@ fn a_change_by_another_process_is_waited_for() {
         for number in 1..5 {
             let waiting = [store.changed(Revision(number)), store.changed(Revision(number))];
             let mut waiting = futures_util::future::join_all(waiting);
-            assert!(futures_util::poll!(&mut waiting).is_pending());
+            assert!(futures_util::future::poll_immediate(&mut waiting).await.is_none());
             other.tell(&number.to_string());
             let found = tokio::time::timeout(Duration::from_secs(60), waiting).await.expect("it is seen");
             assert!(found.into_iter().all(|found| found.unwrap() == Revision(number + 1)));
