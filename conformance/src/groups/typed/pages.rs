@@ -37,6 +37,7 @@ async fn walk<S: Source, R: Record + Clone, C>(query: Query<S, R, C>, size: usiz
         };
         ensure!(page.records.len() == size || page.next.is_none(), "a page in the middle is full");
         records.extend(page.records);
+        ensure!(records.len() < 1_000, "pages without end");
         match page.next {
             Some(next) => after = Some(next),
             None => return Ok(records),
