@@ -3,7 +3,6 @@
 
 pub mod failing;
 pub mod racing;
-pub mod weak;
 
 use std::sync::Arc;
 
