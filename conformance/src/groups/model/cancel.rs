@@ -95,6 +95,7 @@ struct Run {
     db: Database,
     map: Map,
     dropped: i64,
+    operations: usize,
 }
 
 impl Run {
@@ -103,13 +104,14 @@ impl Run {
         let slow: Arc<dyn Store> = Arc::new(Twisted::new(store.clone(), Arc::new(Slow)));
         let map = Map { now: 1_000, ..Map::default() };
         let db = database(&slow, Arc::new(ManualClock::new(Timestamp::from_millis(map.now)))).await?;
-        Ok(Run { store, db, map, dropped: 0 })
+        Ok(Run { store, db, map, dropped: 0, operations: 0 })
     }
 
     /// The map now is the one before, or this one.
     async fn find_out(&mut self, after: Map) -> Checked {
         // What is under way is carried to its end by whoever commits next.
         self.dropped += 1;
+        self.operations += 2;
         self.db.put(&Counter::new("dropped", self.dropped)).await?;
         let found = self.db.query(Note::PRIMARY).limit(1_000).page().await?.records;
         let found: BTreeMap<_, _> = found.into_iter().map(|note| ((note.room.clone(), note.id), note)).collect();
@@ -125,10 +127,12 @@ impl Run {
         Ok(())
     }
 
-    async fn end(self) -> Checked {
+    /// Nothing is left behind; gives the number of operations.
+    async fn end(self) -> Checked<usize> {
         ensure_sound(&self.db).await?;
         ensure_all_snapshots_are_free(&*self.store).await?;
-        Ok(self.store.close().await?)
+        self.store.close().await?;
+        Ok(self.operations)
     }
 }
 
@@ -157,6 +161,7 @@ async fn a_dropped_operation_happened_wholly_or_not_at_all(context: Context) -> 
         let mut run = Run::begin(&context).await?;
         for (at, (step, polls)) in history.iter().enumerate() {
             let step = step.clone().marked(&at.to_string());
+            run.operations += 1;
             match poll_times(take_alone(&run.db, &step), *polls).await {
                 Some(answer) => run.map.take(&step, &answer?)?,
                 None => {
@@ -167,8 +172,7 @@ async fn a_dropped_operation_happened_wholly_or_not_at_all(context: Context) -> 
                 }
             }
         }
-        run.end().await?;
-        Ok(history.len())
+        run.end().await
     })
     .await
 }
@@ -177,7 +181,6 @@ async fn a_transaction_dropped_at_any_await_happened_wholly_or_not_at_all(contex
     let history = prop::collection::vec(step(Ties::None), 1..20);
     search(&context, history, async |steps| {
         let mut run = Run::begin(&context).await?;
-        let mut operations = 0;
         for polls in 0.. {
             let marked = |(at, step): (usize, &Step)| step.clone().marked(&format!("{polls}.{at}"));
             let steps: Vec<Step> = steps.iter().enumerate().map(marked).collect();
@@ -189,7 +192,7 @@ async fn a_transaction_dropped_at_any_await_happened_wholly_or_not_at_all(contex
                 }
                 Ok(answers)
             });
-            operations += steps.len();
+            run.operations += steps.len();
             let polls = if polls < POLLS_MAX { polls } else { usize::MAX };
             if let Some(answers) = poll_times(transaction, polls).await {
                 for (step, answer) in steps.iter().zip(answers?) {
@@ -201,8 +204,7 @@ async fn a_transaction_dropped_at_any_await_happened_wholly_or_not_at_all(contex
             steps.iter().for_each(|step| drop(after.apply(step)));
             run.find_out(after).await?;
         }
-        run.end().await?;
-        Ok(operations)
+        run.end().await
     })
     .await
 }
@@ -239,7 +241,7 @@ async fn commit_barrier(store: &dyn Store) -> Checked {
 /// Groups of batches over few keys: `None` deletes.
 fn groups() -> impl Strategy<Value = Vec<Vec<(u8, Option<u8>)>>> {
     let batch = prop::collection::vec((b'a'..b'g', prop::option::weighted(0.7, any::<u8>())), 1..4);
-    prop::collection::vec(batch, 1..4)
+    prop::collection::vec(batch, 1..8)
 }
 
 fn batch_of(writes: &[(u8, Option<u8>)]) -> Batch {
@@ -261,7 +263,7 @@ async fn a_commit_that_was_polled_and_dropped_happens(context: Context) -> Check
     let history = prop::collection::vec((groups(), 1..4_usize), 1..60);
     search(&context, history, async |history| {
         let store = context.open().await?.store;
-        let mut now = Contents::new();
+        let (mut now, mut operations) = (Contents::new(), 0);
         for (group, polls) in &history {
             let batches: Vec<Batch> = group.iter().map(|writes| batch_of(writes)).collect();
             // A reader may meet what is there between two batches of the group.
@@ -271,8 +273,10 @@ async fn a_commit_that_was_polled_and_dropped_happens(context: Context) -> Check
                 on_the_way.push(now.clone());
             }
             drop(poll_times(store.commit(batches), *polls).await);
+            operations += group.iter().map(Vec::len).sum::<usize>();
             let mut asked = 0;
             loop {
+                operations += 1;
                 let found = contents(&*store).await?;
                 if found == now {
                     break;
@@ -284,7 +288,7 @@ async fn a_commit_that_was_polled_and_dropped_happens(context: Context) -> Check
             }
         }
         store.close().await?;
-        Ok(history.iter().map(|(group, _)| group.len()).sum())
+        Ok(operations)
     })
     .await
 }
