@@ -22,7 +22,7 @@ const NOTE: &[u8] = b"note/";
 pub(super) enum Style {
     /// Small values, links and deletes; a call has up to three steps.
     Rows,
-    /// Values of up to 1 MiB.
+    /// Values of 20 to 420 kB.
     Large,
     /// Mostly deletes, and ranges that are dropped.
     Deletes,
@@ -106,7 +106,7 @@ impl History {
 
     fn value(&self, random: &mut Random) -> Vec<u8> {
         let bytes = match self.style {
-            Style::Large => 50_000 + random.below(1_000_000),
+            Style::Large => 20_000 + random.below(400_000),
             Style::Rows | Style::Deletes => random.below(400),
         };
         random.bytes((bytes as usize).min(self.value_bytes_max))

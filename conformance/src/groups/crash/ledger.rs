@@ -28,6 +28,9 @@ pub(super) struct Ledger {
     history: History,
     /// What was acknowledged, or found.
     done: BTreeMap<Revision, u32>,
+    /// What the store must hold after all that was done up to `modelled`.
+    model: Model,
+    modelled: Revision,
     /// Calls of which nobody knows whether they happened.
     open: Vec<Open>,
     next: u32,
@@ -52,7 +55,8 @@ struct Tally {
 impl Ledger {
     /// Of a store that is empty.
     pub(super) fn new(history: History) -> Self {
-        Ledger { history, done: BTreeMap::new(), open: Vec::new(), next: 0, tally: Tally::default() }
+        let (done, model, modelled) = (BTreeMap::new(), Model::new(), Revision::ZERO);
+        Ledger { history, done, model, modelled, open: Vec::new(), next: 0, tally: Tally::default() }
     }
 
     pub(super) fn history(&self) -> &History {
@@ -118,12 +122,12 @@ impl Ledger {
         let (as_of, found) = everything(store).await?;
         self.agree(&found, kept)?;
         ensure!(as_of >= self.newest(), "the store reads at {as_of}, but {} was acknowledged", self.newest());
-        let mut model = Model::new();
-        for (revision, number) in &self.done {
-            apply(&mut model, self.history.step(*number), *revision);
+        for (revision, number) in self.done.range(self.modelled.next()..) {
+            apply(&mut self.model, self.history.step(*number), *revision);
         }
+        self.modelled = self.newest();
         let drops = self.open_drops();
-        compare(&found, &model, |key, row| {
+        compare(&found, &self.model, |key, row| {
             drops.iter().any(|(range, after)| range.holds(key) && row.revision <= *after)
         })?;
         for open in std::mem::take(&mut self.open) {
@@ -142,6 +146,7 @@ impl Ledger {
         let newest = log.last_key_value().map_or(Revision::ZERO, |(newest, _)| *newest);
         if kept == Kept::Older {
             let lost = self.done.split_off(&newest.next());
+            (self.model, self.modelled) = (Model::new(), Revision::ZERO);
             // Nothing tells whether a drop among them is there.
             self.open.extend(lost.into_values().map(|number| Open { numbers: vec![number], after: newest }));
         }
