@@ -59,8 +59,9 @@ impl Ledger {
         Ledger { history, done, model, modelled, open: Vec::new(), next: 0, tally: Tally::default() }
     }
 
-    pub(super) fn history(&self) -> &History {
-        &self.history
+    /// Whether nothing was acknowledged or found so far.
+    pub(super) fn is_empty(&self) -> bool {
+        self.done.is_empty()
     }
 
     /// The steps of the next call.
@@ -104,7 +105,8 @@ impl Ledger {
         self.acknowledged(&numbers, &revisions)
     }
 
-    fn newest(&self) -> Revision {
+    /// The newest revision that was acknowledged or found.
+    pub(super) fn newest(&self) -> Revision {
         self.done.last_key_value().map_or(Revision::ZERO, |(newest, _)| *newest)
     }
 

@@ -4,10 +4,15 @@
 //! [`ledger`] knows what must be left. A new way to die is a role of the child and a case.
 
 mod blow;
+mod builds;
 mod history;
 mod kills;
 mod ledger;
+mod moments;
+mod onlooker;
+mod power;
 pub(crate) mod random;
+mod records;
 mod writer;
 
 use crate::Case;
@@ -20,8 +25,15 @@ pub(super) const ROLES: &[Role] = &[
     Role { name: "large", run: |work| Box::pin(writer::write(work, Style::Large)) },
     Role { name: "deletes", run: |work| Box::pin(writer::write(work, Style::Deletes)) },
     Role { name: "snapshots", run: |work| Box::pin(writer::write_beside_snapshots(work)) },
+    Role { name: "create", run: |work| Box::pin(moments::create(work)) },
+    Role { name: "recover", run: |work| Box::pin(moments::recover(work)) },
+    Role { name: "compact", run: |work| Box::pin(moments::compact(work)) },
+    Role { name: "close", run: |work| Box::pin(moments::close(work)) },
+    Role { name: "look", run: |work| Box::pin(onlooker::look(work)) },
+    Role { name: "records", run: |work| Box::pin(records::write(work)) },
+    Role { name: "build", run: |work| Box::pin(builds::build(work)) },
 ];
 
 pub(super) fn cases() -> Vec<Case> {
-    [kills::CASES].concat()
+    [kills::CASES, power::CASES].concat()
 }

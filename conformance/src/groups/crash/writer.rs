@@ -1,6 +1,7 @@
 //! A child that makes the steps of a history until it is struck, and the parent that knows what must be left.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use strongroom_core::store::{Revision, Store};
@@ -10,7 +11,7 @@ use super::history::{History, Style};
 use super::ledger::Ledger;
 use super::random::Random;
 use crate::child::Work;
-use crate::{Checked, Child, Context, Failure, Site, ensure_eq};
+use crate::{Checked, Child, Context, Failure, Place, Settings, ensure_eq};
 
 /// Strikes that one store goes through before a new one takes its place.
 const ROUNDS_A_STORE: usize = 20;
@@ -79,7 +80,10 @@ pub(super) async fn write_beside_snapshots(work: Work) -> Checked {
 /// The parent's side: a store that is closed while a child works on it, and what is known of it.
 pub(super) struct Struck<'c> {
     pub(super) context: &'c Context,
-    pub(super) site: Site,
+    pub(super) place: Place,
+    pub(super) settings: Settings,
+    /// None while only a child has it open.
+    pub(super) store: Option<Arc<dyn Store>>,
     pub(super) ledger: Ledger,
     pub(super) random: Random,
     pub(super) blow: Blow,
@@ -87,22 +91,36 @@ pub(super) struct Struck<'c> {
 }
 
 impl<'c> Struck<'c> {
-    /// With a new store.
-    pub(super) async fn new(context: &'c Context, blow: Blow, style: Style, number: usize) -> Checked<Self> {
-        let site = context.open().await?;
+    /// At a place where there is no store yet; `number` makes it another history.
+    pub(super) fn nowhere(context: &'c Context, blow: Blow, style: Style, number: usize) -> Self {
+        let (place, settings) = (context.place(), Settings::new(context.limits()));
         let mut random = Random::new(context.seed(), number as u64);
         let seed = random.next() as u32;
-        let ledger = Ledger::new(History::new(seed, style, &site.settings.limits));
-        let mut struck = Struck { context, site, ledger, random, blow, seed };
-        struck.ledger.go_on(&*struck.site.store).await?;
+        let ledger = Ledger::new(History::new(seed, style, &settings.limits));
+        Struck { context, place, settings, store: None, ledger, random, blow, seed }
+    }
+
+    /// With a new store.
+    pub(super) async fn new(context: &'c Context, blow: Blow, style: Style, number: usize) -> Checked<Self> {
+        let mut struck = Struck::nowhere(context, blow, style, number);
+        let store = context.factory().open(&struck.place, &struck.settings).await?;
+        struck.ledger.go_on(&*store).await?;
+        struck.store = Some(store);
         Ok(struck)
     }
 
-    /// Closes the store and starts a child on its place.
-    pub(super) async fn start(&self, role: &str) -> Checked<Child> {
-        self.site.store.close().await?;
+    /// Closes the store, if it is open, and starts a child on its place.
+    pub(super) async fn start(&mut self, role: &str) -> Checked<Child> {
+        self.close().await?;
         let start = self.ledger.next_call()[0];
-        Child::start(self.context, role, &self.site.place, argument(self.seed, start))
+        Child::start(self.context, role, &self.place, argument(self.seed, start))
+    }
+
+    pub(super) async fn close(&mut self) -> Checked {
+        match self.store.take() {
+            Some(store) => Ok(store.close().await?),
+            None => Ok(()),
+        }
     }
 
     /// Takes down what a line acknowledges; `false` if it is about something else.
@@ -129,10 +147,20 @@ impl<'c> Struck<'c> {
         Ok(between.unwrap_or(USUAL))
     }
 
+    /// Listens until the child says this word.
+    pub(super) fn hear(&mut self, child: &mut Child, word: &str) -> Checked {
+        loop {
+            let line = heard(child)?;
+            if !self.take_down(&line)? && line == word {
+                return Ok(());
+            }
+        }
+    }
+
     /// Strikes the child, of which the next call may be under way; gives what it said that acknowledges nothing.
     pub(super) async fn strike(&mut self, child: &mut Child) -> Checked<Vec<String>> {
         let mut others = Vec::new();
-        for line in self.blow.strike(self.context, &self.site.place, child, &mut self.random).await? {
+        for line in self.blow.strike(self.context, &self.place, child, &mut self.random).await? {
             if !self.take_down(&line)? {
                 others.push(line);
             }
@@ -143,9 +171,16 @@ impl<'c> Struck<'c> {
 
     /// Opens the store again and checks what is left.
     pub(super) async fn check(&mut self) -> Checked {
-        self.site.store = self.context.reopen(&self.site.place, &self.site.settings).await?;
-        let kept = self.blow.kept(&*self.site.store);
-        self.ledger.check(&*self.site.store, kept).await
+        let store = self.context.factory().reopen(&self.place, &self.settings).await?;
+        self.check_in(store).await
+    }
+
+    /// As [`check`](Self::check), of a store that has been opened.
+    pub(super) async fn check_in(&mut self, store: Arc<dyn Store>) -> Checked {
+        let kept = self.blow.kept(&*store);
+        self.ledger.check(&*store, kept).await?;
+        self.store = Some(store);
+        Ok(())
     }
 }
 
@@ -162,6 +197,7 @@ pub(super) async fn rounds(
         for number in first..count.min(first + ROUNDS_A_STORE) {
             round(&mut struck).await.map_err(|failure| struck.ledger.in_round(number, &failure))?;
         }
+        struck.close().await?;
     }
     Ok(())
 }
