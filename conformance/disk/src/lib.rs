@@ -55,6 +55,8 @@ mod medium;
 mod mount;
 mod operations;
 mod options;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::io;

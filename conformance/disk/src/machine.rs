@@ -189,6 +189,11 @@ impl Machine {
         (self.blocks_max, self.blocks_free())
     }
 
+    #[cfg(test)]
+    pub(crate) fn nodes(&self) -> usize {
+        self.medium.nodes.len()
+    }
+
     fn blocks_free(&self) -> Option<u64> {
         match self.fault {
             Fault::NoSpace => Some(0),
