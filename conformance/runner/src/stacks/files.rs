@@ -58,7 +58,7 @@ pub(super) fn inject(place: &Place, fault: Fault) -> Result<()> {
         Fault::None => DiskFault::None,
         Fault::NoSpace => DiskFault::NoSpace,
         Fault::Broken { after } => DiskFault::IoError { after },
-        Fault::SyncOnce { after: _ } => DiskFault::SyncError { retried: false },
+        Fault::SyncOnce { after } => DiskFault::SyncError { after, retried: false },
         Fault::Lie => DiskFault::Lie,
     });
     Ok(())

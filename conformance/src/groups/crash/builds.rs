@@ -14,7 +14,7 @@ use crate::child::Work;
 use crate::{Checked, Child, Context, Failure, Settings, ensure, ensure_eq};
 
 /// Records over which the index is built: several batches.
-const RECORDS: u32 = 2_200;
+const RECORDS: u32 = 1_100;
 /// Children that are struck in the building of one index, at most.
 const BUILDERS: u64 = 3;
 

@@ -22,7 +22,7 @@ const NOTE: &[u8] = b"note/";
 pub(super) enum Style {
     /// Small values, links and deletes; a call has up to three steps.
     Rows,
-    /// Values of 20 to 420 kB.
+    /// Values of 20 to 200 kB.
     Large,
     /// Mostly deletes, and ranges that are dropped.
     Deletes,
@@ -89,7 +89,7 @@ impl History {
 
     fn write(&self, random: &mut Random) -> (StoredKey, Write) {
         let deletes = if self.style == Style::Deletes { 50 } else { 15 };
-        let keys = if self.style == Style::Large { 6 } else { KEYS };
+        let keys = if self.style == Style::Large { 4 } else { KEYS };
         let (key, other) = (key(random.below(keys)), key(random.below(keys)));
         match random.below(100) {
             choice if choice < deletes => (key, Write::Delete),
@@ -106,7 +106,7 @@ impl History {
 
     fn value(&self, random: &mut Random) -> Vec<u8> {
         let bytes = match self.style {
-            Style::Large => 20_000 + random.below(400_000),
+            Style::Large => 20_000 + random.below(180_000),
             Style::Rows | Style::Deletes => random.below(400),
         };
         random.bytes((bytes as usize).min(self.value_bytes_max))

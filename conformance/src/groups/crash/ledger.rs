@@ -3,15 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use strongroom_core::store::{Content, Entry, Fetch, KeyRange, Page, Revision, Row, Scan, Store, StoredKey};
+use strongroom_core::store::{KeyRange, Revision, Row, Store, StoredKey};
 
 use super::history::{History, Model, Step, apply, logged};
+use super::seen::{Seen, see};
 use crate::{Checked, Failure, ensure, ensure_eq};
-
-/// Entries in one page of a check.
-const PAGE: usize = 1_000;
-/// Bytes after which a page of a check ends.
-const PAGE_BYTES: usize = 4 << 20;
 
 /// What a store may have forgotten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +53,10 @@ impl Ledger {
     pub(super) fn new(history: History) -> Self {
         let (done, model, modelled) = (BTreeMap::new(), Model::new(), Revision::ZERO);
         Ledger { history, done, model, modelled, open: Vec::new(), next: 0, tally: Tally::default() }
+    }
+
+    pub(super) fn history(&self) -> &History {
+        &self.history
     }
 
     /// Whether nothing was acknowledged or found so far.
@@ -121,8 +121,20 @@ impl Ledger {
 
     /// As [`check`](Self::check), without making a step, unless a drop of a range was open, which is made again.
     pub(super) async fn settle(&mut self, store: &dyn Store, kept: Kept) -> Checked {
-        let (as_of, found) = everything(store).await?;
+        let drops = self.judge(&see(store).await?, kept)?;
+        for number in drops {
+            let revisions = self.history.make(store, &[number]).await?;
+            self.acknowledged(&[number], &revisions)?;
+        }
+        Ok(())
+    }
+
+    /// As [`settle`](Self::settle), of what was seen of a store. Gives the drops that were open: they may have happened in
+    /// part, and are to be made again.
+    pub(super) fn judge(&mut self, seen: &Seen, kept: Kept) -> Checked<Vec<u32>> {
+        let found = seen.rows()?;
         self.agree(&found, kept)?;
+        let as_of = seen.as_of();
         ensure!(as_of >= self.newest(), "the store reads at {as_of}, but {} was acknowledged", self.newest());
         for (revision, number) in self.done.range(self.modelled.next()..) {
             apply(&mut self.model, self.history.step(*number), *revision);
@@ -132,14 +144,8 @@ impl Ledger {
         compare(&found, &self.model, |key, row| {
             drops.iter().any(|(range, after)| range.holds(key) && row.revision <= *after)
         })?;
-        for open in std::mem::take(&mut self.open) {
-            let [number] = open.numbers[..] else { continue };
-            if let Step::Drop(_) = self.history.step(number) {
-                let revisions = self.history.make(store, &[number]).await?;
-                self.acknowledged(&[number], &revisions)?;
-            }
-        }
-        Ok(())
+        let open = std::mem::take(&mut self.open).into_iter().flat_map(|open| open.numbers);
+        Ok(open.filter(|number| matches!(self.history.step(*number), Step::Drop(_))).collect())
     }
 
     /// Brings the ledger to what the store's own log says, if that is possible.
@@ -200,51 +206,17 @@ impl fmt::Display for Tally {
     }
 }
 
-/// Every row, read in pages of one revision; targets of links and the summary must agree.
-async fn everything(store: &dyn Store) -> Checked<(Revision, Model)> {
-    let (mut found, mut targets) = (BTreeMap::new(), Vec::new());
-    let mut range = KeyRange::ALL;
-    let limit = PAGE.min(store.info().limits.page_entries_max);
-    let snapshot = store.snapshot().await?;
-    loop {
-        let scan = Scan { range, reverse: false, limit, max_bytes: PAGE_BYTES, fetch: Fetch::Targets };
-        let Page { as_of, entries, more } = snapshot.scan(&scan).await?;
-        ensure_eq!(as_of, snapshot.revision(), "the revision of a page");
-        range = match entries.last() {
-            Some(last) => scan.range.beyond(&last.key, false),
-            None => scan.range,
-        };
-        for Entry { key, revision, content, target } in entries {
-            let Some(content) = content else { return Err(Failure::new("an entry has no content")) };
-            ensure!(revision <= as_of, "a row has revision {revision}, the page has {as_of}");
-            if let Content::Link(to) = &content {
-                targets.push((to.clone(), target));
-            }
-            ensure!(found.insert(key, Row { revision, content }).is_none(), "a key was given twice");
-        }
-        if !more {
-            break;
-        }
-    }
-    for (to, target) in targets {
-        ensure!(found.get(&to) == target.as_ref(), "a link's target is not the row that it points to");
-    }
-    let summary = snapshot.summarize(&KeyRange::ALL).await?;
-    let newest = found.values().map(|row| row.revision).max().unwrap_or_default();
-    ensure_eq!((summary.rows, summary.newest), (found.len() as u64, newest), "the summary");
-    Ok((snapshot.revision(), found))
-}
-
 /// Checks a store that another process is writing to: what it holds is what the steps of its own log leave. Gives the
 /// revision that was seen. For histories that drop no ranges.
 pub(super) async fn look(history: &History, store: &dyn Store) -> Checked<Revision> {
-    let (as_of, found) = everything(store).await?;
+    let seen = see(store).await?;
+    let found = seen.rows()?;
     let mut model = Model::new();
     for (revision, number) in log_of(&found)? {
         apply(&mut model, history.step(number), revision);
     }
     compare(&found, &model, |_, _| false)?;
-    Ok(as_of)
+    Ok(seen.as_of())
 }
 
 /// Which step each revision was, as the store itself says.

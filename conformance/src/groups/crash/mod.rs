@@ -5,6 +5,8 @@
 
 mod blow;
 mod builds;
+mod control;
+mod faults;
 mod history;
 mod kills;
 mod ledger;
@@ -13,6 +15,7 @@ mod onlooker;
 mod power;
 pub(crate) mod random;
 mod records;
+mod seen;
 mod writer;
 
 use crate::Case;
@@ -35,5 +38,5 @@ pub(super) const ROLES: &[Role] = &[
 ];
 
 pub(super) fn cases() -> Vec<Case> {
-    [kills::CASES, power::CASES].concat()
+    [kills::CASES, power::CASES, control::CASES, faults::CASES].concat()
 }

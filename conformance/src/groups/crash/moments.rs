@@ -9,7 +9,7 @@ use crate::child::Work;
 use crate::{Checked, Context};
 
 /// Calls that a child makes before it compacts or closes.
-const CALLS: usize = 3;
+const CALLS: usize = 2;
 /// Children that one after another are struck while they open a store.
 const RECOVERIES: u64 = 3;
 
