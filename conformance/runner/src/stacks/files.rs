@@ -1,6 +1,7 @@
 //! What stacks whose store is a file, with files beside it, have in common: a disk that can be hurt, and files that can.
 
 use std::collections::BTreeMap;
+use std::io::{Seek, SeekFrom, Write};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::{fs, io};
@@ -78,6 +79,12 @@ pub(super) fn tamper(place: &Place, damage: &Damage) -> Result<()> {
     let mut bytes = fs::read(place.file()).map_err(failed)?;
     damage.apply(&mut bytes);
     fs::write(place.file(), bytes).map_err(failed)
+}
+
+/// Puts other bytes at a position of the place's file.
+pub(super) fn overwrite(place: &Place, at: u64, bytes: &[u8]) -> Result<()> {
+    let mut file = fs::OpenOptions::new().write(true).open(place.file()).map_err(failed)?;
+    file.seek(SeekFrom::Start(at)).and_then(|_| file.write_all(bytes)).map_err(failed)
 }
 
 /// Removes the place's file and those beside it whose names begin with its own.
