@@ -15,12 +15,14 @@ pub enum Fault {
         /// Operations that still succeed.
         after: u64,
     },
-    /// The next sync of a file or directory fails with `EIO`; then the fault is over.
+    /// After `after` more that succeed, one sync of a file or directory fails with `EIO`; then the fault is over.
     ///
     /// On Linux the pages that a failed sync could not write count as clean from then on: programs still read them, and
     /// no later sync writes them ("PostgreSQL's fsync() surprise", LWN, April 2018). That is the behaviour without
     /// `retried`: what the file held un-synced is lost in the next power cut. Names are always retried.
     SyncError {
+        /// Syncs that still succeed.
+        after: u64,
         /// Whether a later sync writes what this one could not.
         retried: bool,
     },

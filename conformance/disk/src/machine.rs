@@ -166,9 +166,14 @@ impl Machine {
     pub(crate) fn sync(&mut self, number: NodeNumber) -> Result<()> {
         self.counters.syncs += 1;
         self.changing()?.node(number)?;
-        match self.fault {
+        match &mut self.fault {
             Fault::Lie => Ok(()),
-            Fault::SyncError { retried } => {
+            Fault::SyncError { after: after @ 1.., .. } => {
+                *after -= 1;
+                self.medium.sync(number, self.names_sync_with_file)
+            }
+            Fault::SyncError { retried, .. } => {
+                let retried = *retried;
                 self.fault = Fault::None;
                 if let (false, Ok(file)) = (retried, self.medium.file(number)) {
                     file.forget_unsynced();

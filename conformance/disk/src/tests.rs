@@ -324,11 +324,14 @@ fn faults_do_as_they_say() {
     assert_eq!(machine.remove(ROOT, OsStr::new("file"), NodeKind::File), Err(Failure::InputOutput));
     assert_eq!(machine.read(file, 0, 1), Ok(vec![3]));
 
+    machine.fault = Fault::SyncError { after: 1, retried: true };
+    assert_eq!([(); 3].map(|()| machine.sync(file)), [Ok(()), Err(Failure::InputOutput), Ok(())]);
+
     for (retried, left) in [(false, 3), (true, 5)] {
         machine.fault = Fault::None;
         let file = machine.look_up(ROOT, OsStr::new("file")).expect("it is durable").number;
         machine.write(file, 0, &[5]).expect("the disk is well");
-        machine.fault = Fault::SyncError { retried };
+        machine.fault = Fault::SyncError { after: 0, retried };
         assert_eq!(machine.sync(file), Err(Failure::InputOutput));
         assert_eq!(machine.sync(file), Ok(()));
         machine.cut(1);

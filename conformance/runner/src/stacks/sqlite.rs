@@ -3,17 +3,14 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use strongroom_conformance::{Can, Capability, Damage, Factory, Place, Settings};
+use strongroom_conformance::{Can, Capability, Damage, Factory, Fault, Folder, Place, Settings};
 use strongroom_core::Result;
 use strongroom_core::store::{Limits, Store};
 use strongroom_sqlite::SqliteOptions;
 
 use super::files;
 
-/// Where a file of SQLite has its user version: 4 bytes, most significant first.
-const USER_VERSION_AT: usize = 60;
-
-/// Stores of SQLite, in files.
+/// Stores of the engine SQLite, in files.
 #[derive(Clone, Copy, Debug)]
 pub struct SqliteFactory;
 
@@ -24,19 +21,20 @@ impl Factory for SqliteFactory {
     }
 
     fn can(&self, capability: Capability) -> Can {
-        match capability {
-            Capability::Crash | Capability::Inject => Can::No("its factory has no such hook".into()),
-            _ => Can::Yes,
-        }
+        files::can(capability)
     }
 
     fn limits(&self) -> Limits {
         SqliteOptions::default().limits
     }
 
+    fn folder(&self, needs: &[Capability]) -> std::io::Result<Folder> {
+        files::folder(needs)
+    }
+
     async fn open(&self, place: &Place, settings: &Settings) -> Result<Arc<dyn Store>> {
         let (limits, clock) = (settings.limits, settings.clock.clone());
-        let options = SqliteOptions { limits, clock, cache_bytes: 2 << 20, ..SqliteOptions::default() };
+        let options = SqliteOptions { limits, clock, ..SqliteOptions::default() };
         Ok(Arc::new(options.open(place.file()).await?))
     }
 
@@ -48,11 +46,21 @@ impl Factory for SqliteFactory {
         files::destroy(place)
     }
 
+    async fn crash(&self, place: &Place, seed: u64) -> Result<()> {
+        files::crash(place, seed)
+    }
+
+    async fn inject(&self, place: &Place, fault: Fault) -> Result<()> {
+        files::inject(place, fault)
+    }
+
     async fn tamper(&self, place: &Place, damage: &Damage) -> Result<()> {
         match damage {
-            // As a release with another format would: docs/format.md.
-            Damage::Newer => files::change(place, |bytes| bytes[USER_VERSION_AT + 2] = 1),
+            Damage::Newer => files::overwrite(place, USER_VERSION_AT, &i32::MAX.to_be_bytes()),
             damage => files::tamper(place, damage),
         }
     }
 }
+
+/// Where the header of a SQLite file has its `user_version`, big-endian: the store's format, as in docs/format.md.
+const USER_VERSION_AT: u64 = 60;
