@@ -499,6 +499,19 @@ fn a_disk_is_unmounted_while_files_are_open() {
     }
 }
 
+#[test]
+fn a_mounted_disk_keeps_open_nothing_of_its_process() {
+    let locked = tempfile::NamedTempFile::new().unwrap();
+    locked.as_file().lock().unwrap();
+    let other = locked.reopen().unwrap();
+    let _disk = disk!();
+    drop(locked);
+    // Another test that mounts right now may hold a copy for a moment.
+    while let Err(TryLockError::WouldBlock) = other.try_lock() {
+        thread::yield_now();
+    }
+}
+
 /// The folder for [`uses_a_disk_until_it_is_killed`].
 const FOLDER: &str = "STRONGROOM_DISK_FOLDER";
 
