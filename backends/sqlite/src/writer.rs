@@ -11,6 +11,7 @@ use strongroom_core::{Error, ErrorKind, Result};
 
 use crate::error::{damaged, from_engine};
 use crate::file::{self, Opened};
+use crate::log::{Log, checkpoint};
 use crate::transaction::Transaction;
 use crate::{row, statements};
 
@@ -22,13 +23,14 @@ pub(crate) struct Writer {
     /// The newest that it has seen.
     revision: Revision,
     recent: RecentWrites,
+    log: Log,
     limits: Limits,
 }
 
 impl Writer {
-    pub(crate) fn new(connect: SqliteConnectOptions, opened: Opened, limits: Limits) -> Self {
+    pub(crate) fn new(connect: SqliteConnectOptions, opened: Opened, log: Log, limits: Limits) -> Self {
         let Opened { connection, revision } = opened;
-        Writer { connection: Some(connection), connect, revision, recent: RecentWrites::new(revision), limits }
+        Writer { connection: Some(connection), connect, revision, recent: RecentWrites::new(revision), log, limits }
     }
 
     /// The newest revision that it has seen.
@@ -142,6 +144,7 @@ impl Writer {
             Ok(result) => match transaction.commit().await {
                 Ok(()) => {
                     self.revision = transaction.revision();
+                    self.log.bound(&mut transaction.connection).await;
                     self.connection = Some(transaction.connection);
                     return Ok(result);
                 }
@@ -197,13 +200,4 @@ async fn revisions(
         (begin, rest) = ("", next);
     }
     Ok((newest.ok_or_else(damaged)?, rows))
-}
-
-/// Moves what the log holds into the file.
-async fn checkpoint(connection: &mut SqliteConnection, sql: &'static str) -> Result<()> {
-    let columns = sqlx::query(sql).fetch_one(connection).await.map_err(from_engine)?;
-    match row::number(&columns, 0)? {
-        Some(0) => Ok(()),
-        _ => Err(Error::new(ErrorKind::Busy, "another process or handle reads or writes: try again")),
-    }
 }
