@@ -19,13 +19,25 @@ pub trait Factory: Debug + Send + Sync + 'static {
     /// The stack's name in reports, like `redb` or `sqlite+encrypted`.
     fn name(&self) -> &str;
 
+    /// Asked first in every process of the suite. A factory that started this program again, to serve what its stores stand
+    /// on, does that here until it is needed no more, and says so: the process then ends.
+    ///
+    /// # Errors
+    ///
+    /// What ended it before.
+    fn attend(&self) -> std::io::Result<bool> {
+        Ok(false)
+    }
+
     /// Whether the stack can do this here. What it says it cannot must answer `Unsupported`.
     fn can(&self, capability: Capability) -> Can {
         match capability {
             Capability::Crash | Capability::Inject | Capability::Tamper => {
                 Can::No("its factory has no such hook".into())
             }
-            Capability::Open | Capability::Reopen | Capability::Processes | Capability::Compact => Can::Yes,
+            Capability::Open | Capability::Reopen | Capability::Processes | Capability::Share | Capability::Compact => {
+                Can::Yes
+            }
         }
     }
 
@@ -88,6 +100,8 @@ pub enum Capability {
     Reopen,
     /// Another process can open the place, and can be killed.
     Processes,
+    /// A place can be open more than once at a time. What cannot must answer a second opener `Busy`, at once.
+    Share,
     /// `compact`.
     Compact,
     /// The hook [`Factory::crash`].

@@ -12,6 +12,9 @@
 //! lacks is a visible *skip*, which fails where `STRONGROOM_CI` is `1`.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+// The derives write paths that begin with `::strongroom`.
+extern crate strongroom_core as strongroom;
+
 pub mod broken;
 mod case;
 mod child;
@@ -19,7 +22,10 @@ mod context;
 mod factory;
 mod failure;
 pub mod groups;
+#[doc = include_str!("../GUIDE.md")]
+pub mod guide {}
 pub mod harness;
+mod random;
 mod run;
 pub mod twist;
 

@@ -16,6 +16,9 @@ use strongroom_core::store::{
 #[async_trait]
 #[allow(missing_docs, reason = "each is the method of the waist that has its name")]
 pub trait Twist: Debug + Send + Sync + 'static {
+    fn info<'a>(&'a self, inner: &'a Arc<dyn Store>) -> &'a StoreInfo {
+        inner.info()
+    }
     async fn get(&self, inner: &dyn Read, keys: &[StoredKey]) -> Result<Rows> {
         inner.get(keys).await
     }
@@ -80,7 +83,7 @@ impl<T: Twist + ?Sized> Read for Twisted<T> {
 #[deny(clippy::missing_trait_methods)]
 impl<T: Twist + ?Sized> Store for Twisted<T> {
     fn info(&self) -> &StoreInfo {
-        self.inner.info()
+        self.twist.info(&self.inner)
     }
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>> {
         let inner = self.twist.snapshot(&self.inner).await?;

@@ -1,5 +1,6 @@
 //! The rows: a persistent map, so that a view of it costs nothing.
 
+use std::fmt;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -9,13 +10,20 @@ use strongroom_core::store::sorted::{StoredRow, Table, TableMut, View, Visit};
 use strongroom_core::store::{KeyRange, Revision};
 
 /// All rows at one revision. A clone shares them.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Rows {
     /// Keys and encoded rows.
     map: OrdMap<Arc<[u8]>, Arc<[u8]>>,
     /// Bytes of all keys and encoded rows.
     pub(crate) bytes: u64,
     pub(crate) revision: Revision,
+}
+
+/// Shows sizes only: the bytes may be somebody's message.
+impl fmt::Debug for Rows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Rows({} rows, {} bytes, revision {})", self.map.len(), self.bytes, self.revision)
+    }
 }
 
 impl View for Rows {

@@ -10,6 +10,8 @@ use strongroom_core::{Error, ErrorKind};
 /// The backend's name in every error.
 pub(crate) const NAME: &str = "sqlite";
 
+/// A statement does not fit what the file says of itself: the statements are fixed, so it is the file.
+const ERROR: i32 = 1;
 const BUSY: i32 = 5;
 const LOCKED: i32 = 6;
 const READONLY: i32 = 8;
@@ -27,7 +29,7 @@ pub(crate) fn from_engine(error: sqlx::Error) -> Error {
             IOERR_SHORT_READ => (ErrorKind::Corrupt, "the file is damaged"),
             extended => match extended & 0xFF {
                 BUSY | LOCKED => (ErrorKind::Busy, "another process or handle holds the file's lock: try again"),
-                CORRUPT | NOTADB => (ErrorKind::Corrupt, "the file is damaged"),
+                ERROR | CORRUPT | NOTADB => (ErrorKind::Corrupt, "the file is damaged"),
                 FULL => (ErrorKind::Io, "no space is left there"),
                 READONLY => (ErrorKind::Io, "no permission to write to this file or its folder"),
                 CANTOPEN => (ErrorKind::Io, "the file or its folder cannot be opened"),

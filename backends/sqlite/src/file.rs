@@ -23,6 +23,8 @@ const FORMAT_VERSION: i64 = 1;
 const MAGIC: &[u8] = b"SQLite format 3\0";
 /// Bytes in the smallest file of SQLite.
 const DATABASE_BYTES_MIN: u64 = 512;
+const WRITE_NOTHING: &str = "BEGIN IMMEDIATE; UPDATE store SET revision = revision WHERE id = 1; ROLLBACK";
+const TABLES_COUNT: &str = "SELECT count(*) FROM sqlite_schema";
 /// How often the log is switched on while others come between.
 const LOG_ATTEMPTS: usize = 100;
 
@@ -98,16 +100,21 @@ async fn is_empty(path: &Path) -> Result<bool> {
     // in the log: that is no reason to stop.
     let look = SqliteConnectOptions::new().filename(path).immutable(true).read_only(true).disable_statement_logging();
     let mut look = look.pragma("writable_schema", "ON").connect().await.map_err(unreadable)?;
-    let content = examine(&mut look).await;
+    let content = async {
+        let content = examine(&mut look).await?;
+        Ok((content, number(&mut look, "PRAGMA page_size").await?))
+    };
+    let content = content.await;
     look.close().await.ok();
-    if content? == Content::Store {
-        return Ok(false);
-    }
-    // The tables of an empty database may still be in its log.
-    if beside(path, "-wal").exists() {
-        Err(not_a_store("it is another program's SQLite database; it was not touched"))
-    } else {
-        Ok(true)
+    let (content, page_bytes) = content?;
+    let has_log = ["-wal", "-journal"].iter().any(|suffix| beside(path, suffix).exists());
+    match content {
+        // The tables of an empty database may still be in its log.
+        Content::Nothing if has_log => Err(not_a_store("it is another program's SQLite database; it was not touched")),
+        Content::Nothing => Ok(true),
+        // SQLite takes what is missing of the last page for zeros.
+        Content::Store if !has_log && !found.len().is_multiple_of(page_bytes.unsigned_abs()) => Err(cut_short()),
+        Content::Store => Ok(false),
     }
 }
 
@@ -124,7 +131,7 @@ fn too_short(path: &Path) -> Result<Error> {
     if bytes[..beginning] != MAGIC[..beginning] {
         return Ok(not_a_store("it is not a store; it was not touched"));
     }
-    Ok(Error::new(ErrorKind::Corrupt, "it was cut short: restore it from a copy"))
+    Ok(cut_short())
 }
 
 #[derive(PartialEq)]
@@ -138,7 +145,7 @@ enum Content {
 async fn examine(connection: &mut SqliteConnection) -> Result<Content> {
     let application = number(connection, "PRAGMA application_id").await?;
     let version = number(connection, "PRAGMA user_version").await?;
-    if application == 0 && version == 0 && number(connection, "PRAGMA schema_version").await? == 0 {
+    if application == 0 && version == 0 && number(connection, TABLES_COUNT).await? == 0 {
         return Ok(Content::Nothing);
     }
     if application != APPLICATION_ID {
@@ -179,7 +186,7 @@ async fn create(path: &Path, connect: &SqliteConnectOptions) -> Result<()> {
         }
         // Not yet with a write-ahead log, so the header at the front of the file says at once whose it is.
         connection.execute("BEGIN EXCLUSIVE").await.map_err(from_engine)?;
-        if number(&mut connection, "SELECT count(*) FROM sqlite_schema").await? > 0 {
+        if number(&mut connection, TABLES_COUNT).await? > 0 {
             return Ok(());
         }
         let [rows, store] = statements::TABLES;
@@ -214,7 +221,7 @@ async fn write_ahead(connection: &mut SqliteConnection) -> Result<()> {
 
 /// SQLite opens what it may not write to for reading, and says so at the first write.
 async fn check_writable(connection: &mut SqliteConnection) -> Result<()> {
-    match connection.execute("BEGIN IMMEDIATE; ROLLBACK").await.map_err(from_engine) {
+    match connection.execute(WRITE_NOTHING).await.map_err(from_engine) {
         // Others write, so it can be written to.
         Err(error) if error.is_busy() => Ok(()),
         result => result.map(drop),
@@ -247,6 +254,10 @@ where
 /// While it is not known yet whose file it is.
 fn unreadable(error: sqlx::Error) -> Error {
     if is_not_a_database(&error) { not_a_store("it is not a store; it was not touched") } else { from_engine(error) }
+}
+
+fn cut_short() -> Error {
+    Error::new(ErrorKind::Corrupt, "it was cut short: restore it from a copy")
 }
 
 fn not_a_store(what: &'static str) -> Error {

@@ -118,6 +118,26 @@ fn sectors_are_kept_dropped_reordered_and_torn() {
 }
 
 #[test]
+fn what_was_written_after_a_truncation_is_not_kept_without_it() {
+    let mut file = File::default();
+    file.write(0, &[1; 4 * SECTOR]);
+    file.sync();
+    file.set_len(0);
+    file.write(0, &[2; 4 * SECTOR]);
+    let (mut old, mut empty, mut new) = (0, 0, 0);
+    for seed in 2..500 {
+        let left = file.survivor(&mut Chance::new(seed)).read(0, u64::MAX);
+        match left.first() {
+            None => empty += 1,
+            Some(1) => old += u32::from(left == [1; 4 * SECTOR]),
+            Some(_) => new += u32::from(left.len() == 4 * SECTOR && !left.contains(&1)),
+        }
+    }
+    assert_eq!(old + empty + new, 498, "{old} old, {empty} empty, {new} new");
+    assert!(old > 50 && empty > 5 && new > 50, "{old} old, {empty} empty, {new} new");
+}
+
+#[test]
 fn what_a_failed_sync_forgot_no_later_sync_writes() {
     let mut file = File::default();
     file.write(0, b"first");

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
@@ -494,6 +496,51 @@ fn a_disk_is_unmounted_while_files_are_open() {
         assert_eq!(mounts_at(&folder), 0);
         assert_off(file.write(b"more"));
         assert!(names(&folder).is_empty(), "the folder below is as it was");
+    }
+}
+
+/// The folder for [`uses_a_disk_until_it_is_killed`].
+const FOLDER: &str = "STRONGROOM_DISK_FOLDER";
+
+#[test]
+#[ignore = "run by a_process_that_uses_its_own_disk_can_be_killed"]
+fn uses_a_disk_until_it_is_killed() {
+    let folder = PathBuf::from(std::env::var(FOLDER).unwrap());
+    let disk = Disk::mount(Options { folder: Some(folder.clone()), ..Options::default() }).unwrap();
+    let work = |name: &str| {
+        loop {
+            drop(write_synced(&folder.join(name), &[1; 10_000]));
+            assert_eq!(fs::read(folder.join(name)).unwrap().len(), 10_000);
+        }
+    };
+    thread::scope(|scope| {
+        scope.spawn(|| work("a"));
+        scope.spawn(|| work("b"));
+        while disk.counters().syncs < 20 {
+            thread::yield_now();
+        }
+        fs::write(folder.join("ready"), b"").unwrap();
+        work("c")
+    })
+}
+
+#[test]
+fn a_process_that_uses_its_own_disk_can_be_killed() {
+    drop(disk!());
+    for _ in 0..20 {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().canonicalize().unwrap();
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", "uses_a_disk_until_it_is_killed", "--ignored"]).env(FOLDER, &path);
+        let mut child = command.stdout(Stdio::null()).spawn().unwrap();
+        while !path.join("ready").exists() {
+            assert_eq!(child.try_wait().unwrap(), None, "it works until it is killed");
+            thread::yield_now();
+        }
+        child.kill().unwrap();
+        assert_eq!(child.wait().unwrap().signal(), Some(9));
+        // A killed process cannot unmount; its mount is dead and goes at once.
+        assert!(Command::new("umount").arg(&path).status().unwrap().success());
     }
 }
 

@@ -1,1 +1,77 @@
-//! Stores that are wrong on purpose: the suite must catch each.
+//! Stores that are wrong on purpose: the proof that the suite can fail.
+//!
+//! Each is a correct store with one mistake, as an author of a backend might make it, and names the case that must catch it.
+//! A new promise of the waist deserves a store that breaks it: an entry in the module of its idea.
+
+mod atomicity;
+mod bounds;
+mod caches;
+mod cancellation;
+mod changes;
+mod closing;
+mod durability;
+mod errors;
+mod factory;
+mod guards;
+mod limits;
+mod links;
+mod order;
+mod pages;
+mod ranges;
+mod revisions;
+mod rows;
+mod snapshots;
+mod stamped;
+mod views;
+mod waiting;
+
+use std::fmt::{self, Debug};
+use std::sync::Arc;
+
+use strongroom_core::store::Store;
+
+pub use factory::BrokenFactory;
+
+/// A way for a store to be wrong.
+#[derive(Clone, Copy)]
+pub struct Broken {
+    /// Its name, in snake case: unique.
+    pub name: &'static str,
+    /// What it gets wrong, in one sentence.
+    pub wrong: &'static str,
+    /// The case that must catch it: its group and name.
+    pub caught_by: &'static str,
+    /// Makes a correct store wrong.
+    pub wrap: fn(Arc<dyn Store>) -> Arc<dyn Store>,
+}
+
+impl Debug for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} Caught by {}", self.name, self.wrong, self.caught_by)
+    }
+}
+
+/// Every broken store.
+pub fn all() -> Vec<Broken> {
+    [
+        bounds::ALL,
+        rows::ALL,
+        order::ALL,
+        pages::ALL,
+        links::ALL,
+        revisions::ALL,
+        guards::ALL,
+        atomicity::ALL,
+        stamped::ALL,
+        ranges::ALL,
+        snapshots::ALL,
+        waiting::ALL,
+        limits::ALL,
+        caches::ALL,
+        cancellation::ALL,
+        closing::ALL,
+        durability::ALL,
+        errors::ALL,
+    ]
+    .concat()
+}

@@ -9,7 +9,7 @@ use strongroom_core::store::Store;
 use strongroom_core::{Error, ErrorKind, Result};
 use strongroom_redb::RedbOptions;
 
-use super::files;
+use super::{disk, files};
 
 /// Stores of the engine redb, in files.
 #[derive(Clone, Copy, Debug)]
@@ -21,8 +21,15 @@ impl Factory for RedbFactory {
         "redb"
     }
 
+    fn attend(&self) -> std::io::Result<bool> {
+        disk::serve()
+    }
+
     fn can(&self, capability: Capability) -> Can {
-        files::can(capability)
+        match capability {
+            Capability::Share => Can::No("a file is open in one process at a time".into()),
+            capability => files::can(capability),
+        }
     }
 
     fn folder(&self, needs: &[Capability]) -> std::io::Result<Folder> {
@@ -44,11 +51,11 @@ impl Factory for RedbFactory {
     }
 
     async fn crash(&self, place: &Place, seed: u64) -> Result<()> {
-        files::crash(place, seed)
+        disk::of(place)?.cut(seed)
     }
 
     async fn inject(&self, place: &Place, fault: Fault) -> Result<()> {
-        files::inject(place, fault)
+        disk::of(place)?.inject(fault)
     }
 
     async fn tamper(&self, place: &Place, damage: &Damage) -> Result<()> {

@@ -1,7 +1,41 @@
-//! The group `typed`.
+//! Records, indexes, cursors, transactions and the catalog on this store: what the typed database makes of it.
+//!
+//! A new case goes into the file of its idea (a new idea is a new file, named in `cases` below); what several files say alike
+//! goes into `support`.
+
+mod catalog;
+mod concurrency;
+mod damage;
+mod engine;
+mod expiry;
+mod indexes;
+mod matrix;
+mod meanwhile;
+mod pages;
+mod queries;
+mod records;
+mod reopen;
+mod snapshots;
+mod support;
+mod transactions;
+mod unique;
 
 use crate::Case;
 
 pub(super) fn cases() -> Vec<Case> {
-    Vec::new()
+    let groups = [
+        records::CASES,
+        indexes::CASES,
+        unique::CASES,
+        queries::CASES,
+        pages::CASES,
+        expiry::CASES,
+        transactions::CASES,
+        snapshots::CASES,
+        concurrency::CASES,
+        damage::CASES,
+        reopen::CASES,
+        engine::CASES,
+    ];
+    [groups.concat(), catalog::cases(), matrix::cases()].concat()
 }

@@ -1,0 +1,69 @@
+//! A factory whose stores are all broken in the same way.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use strongroom_core::Result;
+use strongroom_core::store::{Limits, Store};
+
+use super::Broken;
+use crate::{Can, Capability, Damage, Factory, Fault, Folder, Place, Settings};
+
+/// Another factory, whose stores are broken as said. Its hooks are the other's.
+#[derive(Debug)]
+pub struct BrokenFactory {
+    name: String,
+    inner: Arc<dyn Factory>,
+    broken: Broken,
+}
+
+impl BrokenFactory {
+    /// The stores of `inner`, broken.
+    pub fn new(inner: Arc<dyn Factory>, broken: Broken) -> Self {
+        BrokenFactory { name: format!("{}+{}", inner.name(), broken.name), inner, broken }
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl Factory for BrokenFactory {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn can(&self, capability: Capability) -> Can {
+        self.inner.can(capability)
+    }
+
+    fn limits(&self) -> Limits {
+        self.inner.limits()
+    }
+
+    fn folder(&self, needs: &[Capability]) -> std::io::Result<Folder> {
+        self.inner.folder(needs)
+    }
+
+    async fn open(&self, place: &Place, settings: &Settings) -> Result<Arc<dyn Store>> {
+        Ok((self.broken.wrap)(self.inner.open(place, settings).await?))
+    }
+
+    async fn reopen(&self, place: &Place, settings: &Settings) -> Result<Arc<dyn Store>> {
+        Ok((self.broken.wrap)(self.inner.reopen(place, settings).await?))
+    }
+
+    async fn destroy(&self, place: &Place) -> Result<()> {
+        self.inner.destroy(place).await
+    }
+
+    async fn crash(&self, place: &Place, seed: u64) -> Result<()> {
+        self.inner.crash(place, seed).await
+    }
+
+    async fn inject(&self, place: &Place, fault: Fault) -> Result<()> {
+        self.inner.inject(place, fault).await
+    }
+
+    async fn tamper(&self, place: &Place, damage: &Damage) -> Result<()> {
+        self.inner.tamper(place, damage).await
+    }
+}

@@ -1,0 +1,294 @@
+//! Building an index over what is there: complete or not at all, and finished after any interruption.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use futures_util::TryStreamExt;
+use serde::{Deserialize, Serialize};
+use strongroom_core::store::{Batch, Guard, KeyRange, Limits, Outcome, Store, Write};
+use strongroom_core::{Database, Error, ErrorKind, Limit, Record, Result, Schema, Timestamp};
+
+use super::super::meanwhile::{Meanwhile, Moment};
+use super::super::support::{at, kind, one, open_as, overwrite, put_all, rows, some, sound, value};
+use super::{First, WithCode, WithTime, declared, filled, item, items, refused};
+use crate::case::cases;
+use crate::context::Site;
+use crate::twist::{Twist, Twisted};
+use crate::{Checked, Context, Failure, ensure, ensure_eq, ensure_kind};
+
+cases! { Typed;
+    an_added_index_is_built_over_what_is_there,
+    an_index_of_every_kind_can_be_added,
+    an_index_of_many_entries_a_record_is_built_in_smaller_batches,
+    a_build_keeps_to_the_limits_of_the_store,
+    a_unique_index_over_duplicates_is_refused_and_nothing_changes,
+    an_index_whose_entries_are_too_long_is_refused_and_nothing_changes,
+    an_upgrade_cut_off_before_any_commit_is_finished,
+    an_upgrade_cut_off_after_any_commit_is_finished,
+    an_interrupted_build_goes_on_where_it_was,
+    an_interrupted_way_back_leaves_no_incomplete_index,
+    a_way_back_stops_where_another_has_finished_the_index,
+}
+
+declared!(
+    AllKinds(id = 1, name = "items", key(id)),
+    index(id = 1, name = "color", on(color)),
+    index(id = 2, name = "time", on(time: ordered)),
+    index(id = 3, name = "code", on(code), unique),
+    index(id = 4, name = "tag", on(tags: multi)),
+    index(id = 5, name = "codeless", on(color), while_absent = code),
+    index(id = 6, name = "both", on(color, code, time: ordered))
+);
+declared!(
+    WithTags(id = 1, name = "items", key(id)),
+    index(id = 1, name = "color", on(color)),
+    index(id = 2, name = "tag", on(tags: multi))
+);
+
+async fn an_added_index_is_built_over_what_is_there(context: Context) -> Checked {
+    // More than one batch of the build takes.
+    let (_db, site) = filled(&context, 1_234).await?;
+    let db = open_as(&site, one::<WithTime>(2)?).await?;
+    let found: Vec<WithTime> = db.query(WithTime::TIME).equal("c1").newest_first().stream().try_collect().await?;
+    let expected: Vec<u64> = (0..1_234).rev().filter(|id| id % 3 == 1).collect();
+    ensure_eq!(found.iter().map(|item| item.id).collect::<Vec<_>>(), expected);
+    ensure_eq!(db.query(WithTime::COLOR).equal("c1").count().await?, expected.len() as u64);
+    sound(&db).await
+}
+
+async fn an_index_of_every_kind_can_be_added(context: Context) -> Checked {
+    let (db, site) = filled(&context, 0).await?;
+    let tags = ["a", "b", "a"].map(str::to_owned).to_vec();
+    put_all(&db, &[First { tags, ..item(1) }, First { code: None, ..item(2) }, item(4)]).await?;
+    let db = open_as(&site, one::<AllKinds>(2)?).await?;
+    let ids = |found: Vec<AllKinds>| found.iter().map(|item| item.id).collect::<Vec<_>>();
+    ensure_eq!(ids(db.query(AllKinds::TIME).from(at(2)).page().await?.records), [2, 4]);
+    ensure_eq!(ids(db.query(AllKinds::CODE).equal("code 4").page().await?.records), [4]);
+    ensure_eq!(db.query(AllKinds::TAG).count().await?, 2);
+    ensure_eq!(ids(db.query(AllKinds::CODELESS).page().await?.records), [2]);
+    ensure_eq!(ids(db.query(AllKinds::BOTH).equal("c1").equal("code 1").page().await?.records), [1]);
+    let fourth = some(db.get(&AllKinds::key(&4)).await?)?;
+    ensure_kind!(db.put(&AllKinds { id: 9, ..fourth }).await, ErrorKind::UniqueViolation);
+    sound(&db).await
+}
+
+async fn an_index_of_many_entries_a_record_is_built_in_smaller_batches(context: Context) -> Checked {
+    let site = context.open_with(Limits { batch_writes_max: 200, ..context.limits() }).await?;
+    let db = open_as(&site, one::<First>(1)?).await?;
+    for id in 0..30 {
+        let tags = (0..50).map(|tag| tag.to_string()).collect();
+        db.put(&First { tags, ..item(id) }).await?;
+    }
+    let db = open_as(&site, one::<WithTags>(2)?).await?;
+    ensure_eq!(db.query(WithTags::TAG).equal("7").count().await?, 30);
+    ensure_eq!(db.query(WithTags::TAG).count().await?, 30 * 50);
+    sound(&db).await
+}
+
+async fn a_build_keeps_to_the_limits_of_the_store(context: Context) -> Checked {
+    let site = context.open_with(small(&context)).await?;
+    let db = open_as(&site, one::<First>(1)?).await?;
+    put_all(&db, &items(100)).await?;
+    let db = open_as(&site, one::<WithCode>(2)?).await?;
+    ensure_eq!(db.query(WithCode::CODE).count().await?, 100);
+    ensure_eq!(db.query(WithCode::CODE).limit(100).page().await?.records.len(), 100);
+    sound(&db).await
+}
+
+/// Limits under which little makes many batches.
+fn small(context: &Context) -> Limits {
+    Limits { page_entries_max: 20, get_keys_max: 7, ..context.limits() }
+}
+
+async fn a_unique_index_over_duplicates_is_refused_and_nothing_changes(context: Context) -> Checked {
+    let site = context.open_with(small(&context)).await?;
+    let code = Some("code 7".to_owned());
+    // Twenty records go into a batch: the duplicates come in one batch, and in different ones.
+    for (count, duplicate) in [(15, 14), (75, 74)] {
+        let db = open_as(&site, one::<First>(1)?).await?;
+        put_all(&db, &items(count)).await?;
+        db.put(&First { code: code.clone(), ..item(duplicate) }).await?;
+        let error = refused::<First>(&site, one::<WithCode>(2)?).await?;
+        ensure_eq!(error.kind(), ErrorKind::UniqueViolation);
+        ensure!(error.to_string().contains("code") && error.to_string().contains("items"), "{error}");
+        ensure_eq!(rows_of_index(&site).await?, 0, "rows of an index that is none");
+    }
+    let db = open_as(&site, one::<First>(1)?).await?;
+    put_all(&db, &[item(14), item(74)]).await?;
+    let db = open_as(&site, one::<WithCode>(2)?).await?;
+    ensure_eq!(db.query(WithCode::CODE).count().await?, 75);
+    sound(&db).await
+}
+
+async fn rows_of_index(site: &Site) -> Result<u64> {
+    Ok(site.store.summarize(&KeyRange::prefix(&[0, 1, 2])).await?.rows)
+}
+
+async fn an_index_whose_entries_are_too_long_is_refused_and_nothing_changes(context: Context) -> Checked {
+    let site = context.open_with(Limits { key_bytes_max: 300, ..small(&context) }).await?;
+    let db = open_as(&site, one::<First>(1)?).await?;
+    put_all(&db, &items(70)).await?;
+    db.put(&First { code: Some("c".repeat(400)), ..item(65) }).await?;
+    let error = refused::<First>(&site, one::<WithCode>(2)?).await?;
+    ensure_eq!(error.kind(), ErrorKind::Limit(Limit::KeyBytes));
+    ensure_eq!(rows_of_index(&site).await?, 0);
+    Ok(())
+}
+
+/// Fails every change after a number of them, as if the program had ended there. The first that fails may have happened all
+/// the same: then only its answer is lost.
+#[derive(Debug)]
+struct Cut {
+    after: usize,
+    late: bool,
+    asked: AtomicUsize,
+}
+
+impl Cut {
+    async fn change<T>(&self, change: impl Future<Output = Result<T>>) -> Result<T> {
+        let number = self.asked.fetch_add(1, Ordering::SeqCst);
+        if number < self.after {
+            return change.await;
+        }
+        if self.late && number == self.after {
+            change.await?;
+            return Err(Error::new(ErrorKind::CommitUnknown, "the answer is lost"));
+        }
+        Err(Error::new(ErrorKind::Io, "cut off"))
+    }
+}
+
+#[async_trait]
+impl Twist for Cut {
+    async fn commit(&self, inner: &Arc<dyn Store>, batches: Vec<Batch>) -> Result<Vec<Outcome>> {
+        self.change(inner.commit(batches)).await
+    }
+
+    async fn drop_range(&self, inner: &Arc<dyn Store>, range: &KeyRange, guards: &[Guard]) -> Result<Outcome> {
+        self.change(inner.drop_range(range, guards)).await
+    }
+}
+
+/// Opens the store, and is cut off after so many changes.
+async fn open_cut(site: &Site, schema: Schema, after: usize, late: bool) -> Result<Database> {
+    let cut = Cut { after, late, asked: AtomicUsize::new(0) };
+    Database::builder(schema).open(Arc::new(Twisted::new(site.store.clone(), Arc::new(cut)))).await
+}
+
+declared!(Gone(id = 2, name = "gone", key(id)), index(id = 1, name = "color", on(color)));
+declared!(
+    Next(id = 1, name = "items", key(id), removed_indexes(1)),
+    index(id = 2, name = "time", on(time: ordered)),
+    index(id = 3, name = "code", on(code), unique)
+);
+
+/// Two collections, of which the next program has one, without its index and with two others.
+fn before() -> Result<Schema> {
+    Schema::builder("one", 1).collection::<First>().collection::<Gone>().build()
+}
+
+fn next() -> Result<Schema> {
+    Schema::builder("one", 2).collection::<Next>().removed(2).build()
+}
+
+async fn an_upgrade_cut_off_before_any_commit_is_finished(context: Context) -> Checked {
+    upgrade_cut_off(&context, false).await
+}
+
+async fn an_upgrade_cut_off_after_any_commit_is_finished(context: Context) -> Checked {
+    upgrade_cut_off(&context, true).await
+}
+
+async fn upgrade_cut_off(context: &Context, late: bool) -> Checked {
+    for changes in 0..100 {
+        let site = context.open_with(small(context)).await?;
+        let db = open_as(&site, before()?).await?;
+        put_all(&db, &items(45)).await?;
+        db.put(&Gone { id: 1, color: String::new(), time: at(0), code: None, tags: Vec::new() }).await?;
+        let cut = open_cut(&site, next()?, changes, late).await;
+        let (finished, began) = (cut.is_ok(), changes > 0 || late);
+        // The program of before may go on if nothing has happened, and must not if something has.
+        match open_as(&site, before()?).await {
+            Ok(db) if !began => sound(&db).await?,
+            Ok(_) => return Err(Failure::new(format!("after {changes} changes the older program goes on"))),
+            Err(error) => ensure!(began && error.kind() == ErrorKind::SchemaMismatch, "{changes} changes: {error}"),
+        }
+        let db = open_as(&site, next()?).await?;
+        let found: Vec<Next> = db.query(Next::TIME).ascending().stream().try_collect().await?;
+        ensure_eq!(found.iter().map(|item| item.id).collect::<Vec<_>>(), (0..45).collect::<Vec<_>>());
+        ensure_eq!(db.query(Next::CODE).count().await?, 45, "after {changes} changes");
+        ensure!(rows(&*site.store, 1, 1).await?.is_empty(), "the removed index after {changes} changes");
+        ensure_eq!(site.store.summarize(&KeyRange::prefix(&[0, 2])).await?.rows, 0, "after {changes} changes");
+        ensure!(rows(&*site.store, 0, 2).await?.is_empty(), "what is left of the build after {changes} changes");
+        sound(&db).await?;
+        site.store.close().await?;
+        if finished {
+            ensure!(changes > 8, "it was cut off in all of its steps");
+            return Ok(());
+        }
+    }
+    Err(Failure::new("an upgrade does not end"))
+}
+
+async fn an_interrupted_build_goes_on_where_it_was(context: Context) -> Checked {
+    let site = context.open_with(small(&context)).await?;
+    let db = open_as(&site, one::<First>(1)?).await?;
+    put_all(&db, &items(200)).await?;
+    // Ten batches of twenty: one that began anew each time would never end.
+    for attempts in 1..=20 {
+        if open_cut(&site, one::<WithTime>(2)?, 2, false).await.is_ok() {
+            ensure!(attempts > 5, "it was cut off");
+            let db = open_as(&site, one::<WithTime>(2)?).await?;
+            ensure_eq!(db.query(WithTime::TIME).count().await?, 200);
+            return sound(&db).await;
+        }
+    }
+    Err(Failure::new("it does not go on"))
+}
+
+/// Wherever the way back from a failed upgrade is cut off, a later open does not take a part of an index for the whole.
+async fn an_interrupted_way_back_leaves_no_incomplete_index(context: Context) -> Checked {
+    for changes in 0..10 {
+        let site = context.open_with(small(&context)).await?;
+        let db = open_as(&site, one::<First>(1)?).await?;
+        put_all(&db, &items(45)).await?;
+        // The second of the pair comes in another batch than the first.
+        db.put(&First { code: Some("code 7".to_owned()), ..item(44) }).await?;
+        ensure!(open_cut(&site, one::<WithCode>(2)?, changes, changes % 2 == 1).await.is_err());
+        let error = refused::<First>(&site, one::<WithCode>(2)?).await?;
+        ensure_eq!(error.kind(), ErrorKind::UniqueViolation, "after {changes} changes");
+        ensure_eq!(rows_of_index(&site).await?, 0, "after {changes} changes");
+        site.store.close().await?;
+    }
+    Ok(())
+}
+
+/// One program meets duplicates and goes back; before it drops what it has built, the duplicate goes and another program
+/// finishes the same index and uses it.
+async fn a_way_back_stops_where_another_has_finished_the_index(context: Context) -> Checked {
+    let site = context.open_with(small(&context)).await?;
+    let db = open_as(&site, one::<First>(1)?).await?;
+    put_all(&db, &items(45)).await?;
+    let before = rows(&*site.store, 1, 0).await?;
+    db.put(&First { code: Some("code 7".to_owned()), ..item(44) }).await?;
+    let after = rows(&*site.store, 1, 0).await?;
+    let changed = some(before.into_iter().find(|row| !after.contains(row)))?;
+    let original = value(changed.content.as_ref())?;
+
+    let meanwhile = Arc::new(Meanwhile::new(Moment::BeforeDropRange));
+    let (store, schema) = (site.store.clone(), one::<WithCode>(2)?);
+    meanwhile.then(async move {
+        overwrite(&store, changed.key, Write::Put(original.into())).await?;
+        let other = Database::builder(schema).open(store).await?;
+        ensure_eq!(other.query(WithCode::CODE).count().await?, 45);
+        Ok(())
+    });
+    let twisted = Arc::new(Twisted::new(site.store.clone(), meanwhile.clone()));
+    let opened = Database::builder(one::<WithCode>(2)?).open(twisted).await;
+    ensure_eq!(kind(opened), Some(ErrorKind::UniqueViolation));
+    meanwhile.happened()?;
+    let db = open_as(&site, one::<WithCode>(2)?).await?;
+    ensure_eq!(db.query(WithCode::CODE).count().await?, 45, "the other's index is whole");
+    sound(&db).await
+}

@@ -1,0 +1,131 @@
+//! Snapshots and streams see one moment; their number and age are limited.
+
+use futures_util::{StreamExt, TryStreamExt};
+use strongroom_core::store::Limits;
+use strongroom_core::{ErrorKind, Limit};
+
+use super::support::{Counter, Note, at, ids, joined, open, open_with, put_all, some, sound};
+use crate::case::cases;
+use crate::{Checked, Context, ensure, ensure_eq, ensure_kind};
+
+cases! { Typed;
+    a_snapshot_sees_one_moment,
+    a_stream_sees_one_moment,
+    a_stream_of_a_snapshot_sees_that_snapshot,
+    a_snapshot_past_its_age_says_so,
+    snapshots_past_their_number_are_refused_until_one_is_dropped,
+    transactions_share_few_snapshots,
+}
+
+async fn a_snapshot_sees_one_moment(context: Context) -> Checked {
+    let (db, _site) = open(&context).await?;
+    put_all(&db, &(0..10).map(|id| Note::new("r", id, i64::from(id))).collect::<Vec<_>>()).await?;
+    let snapshot = db.snapshot().await?;
+    put_all(&db, &[Note::new("r", 0, 100), Note::new("r", 10, 10)]).await?;
+    db.delete(&Note::key("r", &9)).await?;
+    ensure_eq!(snapshot.get(&Note::key("r", &0)).await?, Some(Note::new("r", 0, 0)));
+    ensure_eq!(snapshot.get(&Note::key("r", &10)).await?, None);
+    ensure_eq!(ids(&snapshot.query(Note::BY_TIME).equal("r").page().await?.records), (0..10).collect::<Vec<_>>());
+    ensure_eq!(snapshot.count::<Note>().await?, 10);
+    let later = db.snapshot().await?;
+    ensure!(later.revision() > snapshot.revision());
+    ensure_eq!(ids(&later.query(Note::BY_TIME).equal("r").limit(2).page().await?.records), [1, 2]);
+    drop(later);
+    ensure_eq!(snapshot.clone().count::<Note>().await?, 10);
+    Ok(())
+}
+
+/// Records move to where the stream has been, and to where it has yet to come.
+async fn a_stream_sees_one_moment(context: Context) -> Checked {
+    let (db, _site) = open(&context).await?;
+    put_all(&db, &(0..600).map(|id| Note::new("r", id, i64::from(id))).collect::<Vec<_>>()).await?;
+    let mut stream = Box::pin(db.query(Note::BY_TIME).equal("r").stream());
+    let first = some(stream.next().await)??;
+    let forward = (0..300).map(|id| Note::new("r", id, 10_000));
+    let back = (400..500).map(|id| Note::new("r", id, -1));
+    put_all(&db, &forward.chain(back).collect::<Vec<_>>()).await?;
+    db.delete(&Note::key("r", &599)).await?;
+    let rest: Vec<Note> = stream.try_collect().await?;
+    let seen: Vec<u32> = std::iter::once(first.id).chain(ids(&rest)).collect();
+    ensure_eq!(seen, (0..600).collect::<Vec<_>>());
+    ensure_eq!(db.count::<Note>().await?, 599);
+    Ok(())
+}
+
+async fn a_stream_of_a_snapshot_sees_that_snapshot(context: Context) -> Checked {
+    let (db, _site) = open(&context).await?;
+    put_all(&db, &[Note::new("r", 1, 1), Note::new("r", 2, 2)]).await?;
+    let snapshot = db.snapshot().await?;
+    ensure_eq!(db.query(Note::PRIMARY).delete().await?, 2);
+    let stream = snapshot.query(Note::BY_TIME).equal("r").stream();
+    // The stream holds the view by itself.
+    drop(snapshot);
+    ensure_eq!(ids(&stream.try_collect::<Vec<_>>().await?), [1, 2]);
+    Ok(())
+}
+
+async fn a_snapshot_past_its_age_says_so(context: Context) -> Checked {
+    let (db, site) = open_with(&context, Limits { snapshot_age_ms_max: 1_000, ..context.limits() }).await?;
+    db.put(&Counter::new("c", 1)).await?;
+    let snapshot = db.snapshot().await?;
+    site.clock.set(at(900));
+    ensure_eq!(snapshot.count::<Counter>().await?, 1);
+    site.clock.set(at(1_500));
+    let error = ensure_kind!(snapshot.get(&Counter::key("c")).await, ErrorKind::SnapshotExpired);
+    ensure!(error.is_retryable());
+    ensure_kind!(snapshot.query(Counter::GROUP).equal("all").page().await, ErrorKind::SnapshotExpired);
+    ensure_kind!(snapshot.count::<Counter>().await, ErrorKind::SnapshotExpired);
+    ensure_eq!(db.snapshot().await?.count::<Counter>().await?, 1);
+    // A transaction whose snapshot grows too old runs again on a new one.
+    let clock = &site.clock;
+    let late = std::sync::atomic::AtomicBool::new(false);
+    let late = &late;
+    let counted = db.write(|tx| async move {
+        if !late.swap(true, std::sync::atomic::Ordering::SeqCst) {
+            clock.set(at(5_000));
+        }
+        tx.count::<Counter>().await
+    });
+    ensure_eq!(counted.await?, 1);
+    Ok(())
+}
+
+async fn snapshots_past_their_number_are_refused_until_one_is_dropped(context: Context) -> Checked {
+    let (db, _site) = open_with(&context, Limits { snapshots_max: 4, ..context.limits() }).await?;
+    db.put(&Counter::new("c", 1)).await?;
+    let mut held = Vec::new();
+    for _ in 0..4 {
+        held.push(db.snapshot().await?);
+    }
+    let error = ensure_kind!(db.snapshot().await, ErrorKind::Limit(Limit::Snapshots));
+    ensure!(error.is_retryable());
+    ensure_kind!(db.write(|tx| async move { tx.count::<Counter>().await }).await, ErrorKind::Limit(Limit::Snapshots));
+    // Lone operations need none.
+    db.put(&Counter::new("c", 2)).await?;
+    ensure_eq!(db.get(&Counter::key("c")).await?, Some(Counter::new("c", 2)));
+    held.pop();
+    ensure_eq!(db.snapshot().await?.count::<Counter>().await?, 1);
+    Ok(())
+}
+
+async fn transactions_share_few_snapshots(context: Context) -> Checked {
+    let (db, _site) = open_with(&context, Limits { snapshots_max: 4, ..context.limits() }).await?;
+    let tasks: Vec<_> = (0..32)
+        .map(|value| {
+            let db = db.clone();
+            tokio::spawn(async move {
+                db.write(|tx| async move {
+                    tx.get(&Counter::key("c")).await?;
+                    tokio::task::yield_now().await;
+                    tx.put(&Counter::new(&format!("c{value}"), value)).await
+                })
+                .await
+            })
+        })
+        .collect();
+    for task in tasks {
+        joined(task).await??;
+    }
+    ensure_eq!(db.count::<Counter>().await?, 32);
+    sound(&db).await
+}
