@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout, reason = "its result is what it prints")]
 
 use std::error::Error;
+use std::ops::Bound;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -17,59 +18,59 @@ const MESSAGES: u32 = 20_000;
 const PAGE: usize = 50;
 const VALUE: [u8; 300] = [7; 300];
 
-type Result<T> = std::result::Result<T, Box<dyn Error>>;
+type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
 #[tokio::main]
 async fn main() -> Result<()> {
     let rounds: u32 = std::env::args().nth(1).map_or(Ok(2_000), |text| text.parse())?;
+    // In a task, where a program's work is done.
+    tokio::spawn(measure(rounds)).await?
+}
+
+async fn measure(rounds: u32) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let store = Sqlite::open(folder.path().join("store.db")).await?;
     let mut raw = open_raw(&folder.path().join("raw.db")).await?;
     for first in (0..MESSAGES).step_by(1_000) {
         let writes = (first..first + 1_000).flat_map(message).collect();
         store.commit(vec![Batch { writes, ..Batch::default() }]).await?;
-        let mut statement = String::from("REPLACE INTO rows VALUES (?,?,?,?)");
-        statement += &",(?,?,?,?)".repeat(1_999);
-        save_raw(&mut raw, statement, (first..first + 1_000).flat_map(message)).await?;
+        save_raw(&mut raw, 2_000, (first..first + 1_000).flat_map(message)).await?;
     }
+    let five = |round| (0..5).map(move |part| (key("n", round, part), Write::Put(VALUE.to_vec().into())));
+    let anywhere = |round: u32| round.wrapping_mul(2_654_435_761) % (MESSAGES - 100);
+    // One of each before they count.
     let mut times = [const { Vec::new() }; 6];
-    let save = format!("REPLACE INTO rows VALUES (?,?,?,?){}", ",(?,?,?,?)".repeat(4));
-    for round in 0..rounds {
-        let at = round.wrapping_mul(2_654_435_761) % MESSAGES;
-        let five = || (0..5).map(|number| (key("n", MESSAGES + round, number), Write::Put(VALUE.to_vec().into())));
-
+    for round in 0..=rounds {
         let start = Instant::now();
-        let guards = five().map(|(key, _)| Guard::Key { key, revision: None }).collect();
-        store.commit(vec![Batch { guards, writes: five().collect(), ..Batch::default() }]).await?;
+        let guards = five(round).map(|(key, _)| Guard::Key { key, revision: None }).collect();
+        store.commit(vec![Batch { guards, writes: five(round).collect(), ..Batch::default() }]).await?;
         times[0].push(start.elapsed());
         let start = Instant::now();
-        save_raw(&mut raw, save.clone(), five()).await?;
+        save_raw(&mut raw, 5, five(round)).await?;
         times[1].push(start.elapsed());
-
+    }
+    for round in 0..=rounds {
+        let key = key("m", anywhere(round), 0);
         let start = Instant::now();
-        assert!(store.get(&[key("m", at, 0)]).await?.rows[0].is_some());
+        assert!(store.get(std::slice::from_ref(&key)).await?.rows[0].is_some());
         times[2].push(start.elapsed());
         let start = Instant::now();
-        let row = sqlx::query("SELECT revision, link, value FROM rows WHERE key = ?").bind(key("m", at, 0).as_bytes());
+        let row = sqlx::query("SELECT revision, link, value FROM rows WHERE key = ?").bind(key.as_bytes());
         let value: Vec<u8> = row.fetch_one(&mut raw).await?.try_get(2)?;
         assert_eq!(value.len(), VALUE.len());
         times[3].push(start.elapsed());
-
+    }
+    for round in 0..=rounds {
+        let from = key("i", anywhere(round), 0);
         let start = Instant::now();
-        let range = KeyRange::ALL.through(&key("i", at.max(100), 0), true);
-        let range = KeyRange { start: range.end, end: KeyRange::prefix(b"i").end };
-        let range = KeyRange { start: std::ops::Bound::Included(key("i", at % (MESSAGES - 100), 0)), ..range };
+        let range = KeyRange { start: Bound::Included(from.clone()), ..KeyRange::prefix(b"i") };
         let scan = Scan { range, reverse: false, limit: PAGE, max_bytes: usize::MAX, fetch: Fetch::Targets };
         assert_eq!(store.scan(&scan).await?.entries.len(), PAGE);
         times[4].push(start.elapsed());
         let start = Instant::now();
-        assert_eq!(page_raw(&mut raw, at % (MESSAGES - 100)).await?, PAGE);
+        assert_eq!(page_raw(&mut raw, &from).await?, PAGE);
         times[5].push(start.elapsed());
     }
-    let median = |times: &mut Vec<Duration>| {
-        times.sort_unstable();
-        times[times.len() / 2].as_secs_f64() * 1e6
-    };
     let [save, save_raw, get, get_raw, page, page_raw] = times.each_mut().map(median);
     for (what, store, raw) in
         [("save of 5 rows", save, save_raw), ("get", get, get_raw), ("page of 50 with targets", page, page_raw)]
@@ -78,6 +79,12 @@ async fn main() -> Result<()> {
     }
     store.close().await?;
     Ok(())
+}
+
+fn median(times: &mut Vec<Duration>) -> f64 {
+    times.remove(0);
+    times.sort_unstable();
+    times[times.len() / 2].as_secs_f64() * 1e6
 }
 
 fn key(front: &str, number: u32, part: u32) -> StoredKey {
@@ -102,9 +109,10 @@ async fn open_raw(path: &Path) -> Result<SqliteConnection> {
 
 async fn save_raw(
     raw: &mut SqliteConnection,
-    sql: String,
+    count: usize,
     rows: impl Iterator<Item = (StoredKey, Write)>,
 ) -> Result<()> {
+    let sql = format!("REPLACE INTO rows VALUES {}", vec!["(?,?,?,?)"; count].join(","));
     let mut query = sqlx::query(sqlx::AssertSqlSafe(sql));
     for (key, write) in rows {
         query = query.bind(key.as_bytes()).bind(1_i64);
@@ -118,14 +126,16 @@ async fn save_raw(
     Ok(())
 }
 
-async fn page_raw(raw: &mut SqliteConnection, at: u32) -> Result<usize> {
+async fn page_raw(raw: &mut SqliteConnection, from: &StoredKey) -> Result<usize> {
     let sql = "SELECT r.key, r.revision, t.key, t.revision, t.value FROM rows r JOIN rows t ON t.key = r.value \
                WHERE r.key >= ? AND r.key < ? ORDER BY r.key LIMIT ?";
-    let query = sqlx::query(sql).bind(key("i", at, 0).as_bytes()).bind(b"j".as_slice()).bind(i64::try_from(PAGE)?);
+    let query = sqlx::query(sql).bind(from.as_bytes()).bind(b"j".as_slice()).bind(i64::try_from(PAGE)?);
     let mut rows = query.fetch(raw);
-    let mut page: Vec<(Vec<u8>, i64, Vec<u8>, i64, Vec<u8>)> = Vec::new();
+    let mut page = Vec::new();
     while let Some(row) = rows.try_next().await? {
-        page.push((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?, row.try_get(4)?));
+        let (key, target, value): (Vec<u8>, Vec<u8>, Vec<u8>) = (row.try_get(0)?, row.try_get(2)?, row.try_get(4)?);
+        let revisions: (i64, i64) = (row.try_get(1)?, row.try_get(3)?);
+        page.push((key, target, value, revisions));
     }
     Ok(page.len())
 }

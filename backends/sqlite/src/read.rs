@@ -34,6 +34,10 @@ pub(crate) async fn get(connection: &mut SqliteConnection, keys: &[StoredKey], l
         let Some(key) = row::key(&columns, 1)? else { break };
         let (row, _) = row::row(&columns, &key, 2)?.ok_or_else(damaged)?;
         found.insert(key, row);
+        if found.len() == keys.len() {
+            // Nothing more can come: whoever asks for one row need not wait for the end as well.
+            break;
+        }
     }
     let rows = keys.iter().map(|key| found.get(key).cloned()).collect();
     Ok(Rows { as_of: as_of.ok_or_else(damaged)?, rows })

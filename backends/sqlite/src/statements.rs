@@ -68,10 +68,11 @@ fn select_keys<'a>(begin: &str, columns: &str, keys: impl Iterator<Item = &'a St
     bind_keys(sqlx::query(AssertSqlSafe(sql)), keys)
 }
 
-/// Removes the rows of `keys`.
-pub(crate) fn delete(keys: &[&StoredKey]) -> Query {
+/// Removes the rows of `keys`; with `end`, also sets the newest revision and commits: two statements more.
+pub(crate) fn delete(keys: &[&StoredKey], end: Option<Revision>) -> Query {
     let (list, keys) = key_list(keys.iter().copied());
-    bind_keys(sqlx::query(AssertSqlSafe(format!("DELETE FROM rows WHERE key IN ({list})"))), keys)
+    let sql = format!("DELETE FROM rows WHERE key IN ({list}){}", end_of(end));
+    bind_end(bind_keys(sqlx::query(AssertSqlSafe(sql)), keys), end)
 }
 
 /// Marks for `keys`, and the keys with the last one repeated.
@@ -159,22 +160,33 @@ fn bind_range(query: Query, range: &KeyRange) -> Query {
     })
 }
 
-/// Writes rows over what is there.
-pub(crate) fn put(rows: &[(&StoredKey, StoredRow<'_>)]) -> Query {
-    let sql = format!("REPLACE INTO rows (key, revision, link, value) VALUES {}", marks("(?,?,?,?)", rows.len()));
-    rows.iter().fold(sqlx::query(AssertSqlSafe(sql)), |query, (key, row)| {
+/// Writes rows over what is there; with `end`, also sets the newest revision and commits: two statements more.
+pub(crate) fn put(rows: &[(&StoredKey, StoredRow<'_>)], end: Option<Revision>) -> Query {
+    let marks = marks("(?,?,?,?)", rows.len());
+    let sql = format!("REPLACE INTO rows (key, revision, link, value) VALUES {marks}{}", end_of(end));
+    let query = rows.iter().fold(sqlx::query(AssertSqlSafe(sql)), |query, (key, row)| {
         let (link, value) = match row.content {
             StoredContent::Value(value) => (None, Some(value)),
             StoredContent::Key(target) => (Some(LINK_TO_VALUE), Some(target)),
             StoredContent::Suffix(at) => (Some(i64::from(at)), None),
         };
-        query.bind(key.as_bytes()).bind(revision(row.revision)).bind(link).bind(value)
-    })
+        query.bind(key.as_bytes()).bind(number(row.revision)).bind(link).bind(value)
+    });
+    bind_end(query, end)
 }
 
-/// Sets the newest revision.
-pub(crate) fn set_revision(newest: Revision) -> Query {
-    sqlx::query("UPDATE store SET revision = ? WHERE id = 1").bind(revision(newest))
+/// Sets the newest revision and commits: two statements.
+pub(crate) fn commit(newest: Revision) -> Query {
+    sqlx::query("UPDATE store SET revision = ? WHERE id = 1; COMMIT").bind(number(newest))
+}
+
+/// What the last statement that writes has behind it, so that the engine is asked once for all.
+fn end_of(end: Option<Revision>) -> &'static str {
+    if end.is_some() { "; UPDATE store SET revision = ? WHERE id = 1; COMMIT" } else { "" }
+}
+
+fn bind_end(query: Query, end: Option<Revision>) -> Query {
+    end.into_iter().fold(query, |query, newest| query.bind(number(newest)))
 }
 
 /// How many of `rows` the next statement writes.
@@ -191,6 +203,6 @@ pub(crate) fn piece(rows: &[(&StoredKey, StoredRow<'_>)]) -> usize {
 }
 
 /// No store comes near the end of SQLite's integers: a revision there is refused when it is read.
-fn revision(revision: Revision) -> i64 {
+fn number(revision: Revision) -> i64 {
     i64::try_from(revision.0).unwrap_or(i64::MAX)
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures_util::future::poll_immediate;
 use strongroom_core::store::sorted::{Registry, closed};
 use strongroom_core::store::{
     Batch, Compaction, Guard, KeyRange, Outcome, Page, PlainCodec, Read, Revision, Rows, Scan, Sharing, Snapshot,
@@ -14,7 +15,7 @@ use strongroom_core::store::{
 };
 use strongroom_core::{Error, ErrorKind, Result};
 use tokio::runtime::Handle;
-use tokio::sync::{Mutex, MutexGuard, Semaphore, oneshot};
+use tokio::sync::{Mutex, OwnedMutexGuard, Semaphore, oneshot};
 
 use crate::changes::{self, Changes};
 use crate::connection::{Readers, connect_options};
@@ -44,7 +45,7 @@ pub(crate) struct Inner {
     pub(crate) snapshots: Registry<View>,
     path: PathBuf,
     readers: Arc<Readers>,
-    writer: Mutex<Writer>,
+    writer: Arc<Mutex<Writer>>,
 }
 
 impl Sqlite {
@@ -84,7 +85,7 @@ impl Sqlite {
                 changes: Changes::new(opened.revision, options.poll_ms),
                 snapshots: Registry::new(&info.limits, options.clock),
                 readers: Readers::new(&connect, readers_max, runtime.clone()),
-                writer: Mutex::new(Writer::new(connect, opened, info.limits)),
+                writer: Arc::new(Mutex::new(Writer::new(connect, opened, info.limits))),
                 path,
                 runtime,
                 info,
@@ -94,17 +95,29 @@ impl Sqlite {
         Ok(Sqlite { inner })
     }
 
-    /// Runs `work` in the store's runtime, where it is completed even if the wait for it is given up.
-    async fn complete<T, W>(&self, operation: &'static str, work: impl FnOnce(Arc<Inner>) -> W) -> Result<T>
+    /// Waits for the writer, and runs `work` with it in the store's runtime, where it is completed even if the wait for it is
+    /// given up.
+    async fn complete<T, W>(
+        &self,
+        operation: &'static str,
+        work: impl FnOnce(Arc<Inner>, Turn) -> W + Send + 'static,
+    ) -> Result<T>
     where
         T: Send + 'static,
         W: Future<Output = Result<T>> + Send + 'static,
     {
+        // In line from the first poll on: whatever is begun later comes later, also the end of the store.
+        let mut line = Box::pin(self.inner.writer.clone().lock_owned());
+        let turn = poll_immediate(&mut line).await;
+        let store = self.inner.clone();
         let (began, mut has_begun) = oneshot::channel();
-        let work = work(self.inner.clone());
         let done = self.inner.runtime.spawn(async move {
             began.send(()).ok();
-            work.await
+            let turn = match turn {
+                Some(turn) => turn,
+                None => line.await,
+            };
+            work(store, turn).await
         });
         let done = done.await.unwrap_or_else(|error| {
             let kind = if has_begun.try_recv().is_ok() { ErrorKind::CommitUnknown } else { ErrorKind::Closed };
@@ -114,6 +127,9 @@ impl Sqlite {
     }
 }
 
+/// The writer, when it is one's turn to change the store.
+type Turn = OwnedMutexGuard<Writer>;
+
 impl Inner {
     /// The newest revision in the file.
     pub(crate) async fn newest(&self) -> Result<Revision> {
@@ -122,41 +138,39 @@ impl Inner {
         reader.done(newest)
     }
 
-    /// The writer, when it is this one's turn to change the store.
-    async fn writer(&self) -> Result<MutexGuard<'_, Writer>> {
-        let writer = self.writer.lock().await;
+    /// What comes before every change.
+    fn prepare(&self) -> Result<()> {
         if self.changes.is_closed() {
             return Err(closed());
         }
         // So that the log can be emptied.
         self.snapshots.release_expired();
-        Ok(writer)
+        Ok(())
     }
 
-    async fn commit(&self, batches: &[Batch]) -> Result<Vec<Outcome>> {
-        let mut writer = self.writer().await?;
+    async fn commit(&self, mut writer: Turn, batches: &[Batch]) -> Result<Vec<Outcome>> {
+        self.prepare()?;
         let outcomes = writer.commit(batches).await?;
         self.changes.tell(writer.revision());
         Ok(outcomes)
     }
 
-    async fn drop_range(&self, range: &KeyRange, guards: &[Guard]) -> Result<Outcome> {
-        let mut writer = self.writer().await?;
+    async fn drop_range(&self, mut writer: Turn, range: &KeyRange, guards: &[Guard]) -> Result<Outcome> {
+        self.prepare()?;
         let outcome = writer.drop_range(range, guards).await?;
         self.changes.tell(writer.revision());
         Ok(outcome)
     }
 
-    async fn compact(&self) -> Result<Compaction> {
-        let mut writer = self.writer().await?;
+    async fn compact(&self, mut writer: Turn) -> Result<Compaction> {
+        self.prepare()?;
         self.snapshots.lock().check_none()?;
         let bytes_before = self.bytes()?;
         writer.compact().await?;
         Ok(Compaction { bytes_before, bytes_after: self.bytes()? })
     }
 
-    async fn close(&self) -> Result<()> {
-        let mut writer = self.writer.lock().await;
+    async fn close(&self, mut writer: Turn) -> Result<()> {
         self.changes.close();
         self.snapshots.close();
         self.readers.close().await;
@@ -236,7 +250,7 @@ impl Store for Sqlite {
     }
 
     async fn commit(&self, batches: Vec<Batch>) -> Result<Vec<Outcome>> {
-        self.complete("commit", |store| async move { store.commit(&batches).await }).await
+        self.complete("commit", |store, writer| async move { store.commit(writer, &batches).await }).await
     }
 
     async fn changed(&self, after: Revision) -> Result<Revision> {
@@ -245,14 +259,15 @@ impl Store for Sqlite {
 
     async fn drop_range(&self, range: &KeyRange, guards: &[Guard]) -> Result<Outcome> {
         let (range, guards) = (range.clone(), guards.to_vec());
-        self.complete("drop_range", |store| async move { store.drop_range(&range, &guards).await }).await
+        self.complete("drop_range", |store, writer| async move { store.drop_range(writer, &range, &guards).await })
+            .await
     }
 
     /// Writes the whole file anew, beside it first and in the system's folder for temporary files: so much space must be
     /// free. Other processes' commits wait meanwhile, up to their `busy_timeout_ms`. `Busy` while snapshots are open here, or
     /// if another process reads or writes for longer than this handle waits; then call it again.
     async fn compact(&self) -> Result<Compaction> {
-        self.complete("compact", |store| async move { store.compact().await }).await
+        self.complete("compact", |store, writer| async move { store.compact(writer).await }).await
     }
 
     /// Bytes of the file and of the two beside it.
@@ -262,6 +277,6 @@ impl Store for Sqlite {
 
     /// Waits for what changes the store. A read that is under way ends by itself, and then gives its connection up.
     async fn close(&self) -> Result<()> {
-        self.complete("close", |store| async move { store.close().await }).await
+        self.complete("close", |store, writer| async move { store.close(writer).await }).await
     }
 }

@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use sqlx::SqliteConnection;
+use futures_util::TryStreamExt;
+use sqlx::{Executor, SqliteConnection};
 use strongroom_core::Result;
 use strongroom_core::store::sorted::{RecentWrites, StoredRow, stamped_keys};
 use strongroom_core::store::{Batch, Guard, KeyRange, Limits, Outcome, Revision, StoredKey, Write};
 
-use crate::error::from_engine;
+use crate::error::{from_engine, is_before_commit};
+use crate::statements::Query;
 use crate::{row, statements};
 
 /// A transaction that has begun. Dropping it closes the connection, and that undoes it.
@@ -19,6 +21,13 @@ pub(crate) struct Transaction {
     rows: HashMap<StoredKey, Revision>,
     /// What the batches so far write and no statement has written yet.
     staged: BTreeMap<StoredKey, (Revision, Write)>,
+}
+
+/// What the engine could not write.
+pub(crate) struct CommitFailed {
+    pub(crate) error: sqlx::Error,
+    /// Whether it may have happened after all.
+    pub(crate) is_doubtful: bool,
 }
 
 impl Transaction {
@@ -89,11 +98,9 @@ impl Transaction {
         Ok(Outcome::Committed(self.revision))
     }
 
-    /// Writes what is staged, and the revision.
-    pub(crate) async fn write(&mut self) -> Result<()> {
-        self.write_staged().await?;
-        statements::set_revision(self.revision).execute(&mut self.connection).await.map_err(from_engine)?;
-        Ok(())
+    /// Writes what is staged and the revision, and commits.
+    pub(crate) async fn commit(&mut self) -> Result<(), CommitFailed> {
+        self.write_staged(Some(self.revision)).await
     }
 
     fn stage(&mut self, key: StoredKey, write: Write, revision: Revision) {
@@ -104,8 +111,9 @@ impl Transaction {
         self.staged.insert(key, (revision, write));
     }
 
-    /// Batches that write the same key come to one write.
-    async fn write_staged(&mut self) -> Result<()> {
+    /// Writes what is staged; batches that write the same key come to one write. With `end`, which is then the newest
+    /// revision, the last statement also commits.
+    async fn write_staged(&mut self, end: Option<Revision>) -> Result<(), CommitFailed> {
         let staged = std::mem::take(&mut self.staged);
         let (mut put, mut deleted) = (Vec::new(), Vec::new());
         for (key, (revision, write)) in &staged {
@@ -114,16 +122,41 @@ impl Transaction {
                 None => deleted.push(key),
             }
         }
-        let mut rest = put.as_slice();
-        while !rest.is_empty() {
-            let (piece, next) = rest.split_at(statements::piece(rest));
-            statements::put(piece).execute(&mut self.connection).await.map_err(from_engine)?;
-            rest = next;
+        let mut put = put.as_slice();
+        while !put.is_empty() {
+            let (piece, rest) = put.split_at(statements::piece(put));
+            let end = end.filter(|_| rest.is_empty() && deleted.is_empty());
+            self.execute(statements::put(piece, end), end.map(|_| 2)).await?;
+            put = rest;
         }
-        for piece in deleted.chunks(statements::KEYS_MAX) {
-            statements::delete(piece).execute(&mut self.connection).await.map_err(from_engine)?;
+        let mut deleted = deleted.as_slice();
+        while !deleted.is_empty() {
+            let (piece, rest) = deleted.split_at(deleted.len().min(statements::KEYS_MAX));
+            let end = end.filter(|_| rest.is_empty());
+            self.execute(statements::delete(piece, end), end.map(|_| 2)).await?;
+            deleted = rest;
         }
-        Ok(())
+        match end.filter(|_| staged.is_empty()) {
+            Some(newest) => self.execute(statements::commit(newest), Some(1)).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Asks the engine once. `commit_at` is the position of a COMMIT among the statements, if there is one: only where that
+    /// fails there can be a doubt.
+    async fn execute(&mut self, query: Query, commit_at: Option<usize>) -> Result<(), CommitFailed> {
+        let mut done = 0;
+        let mut results = (&mut self.connection).fetch_many(query);
+        loop {
+            match results.try_next().await {
+                Ok(Some(_)) => done += 1,
+                Ok(None) => return Ok(()),
+                Err(error) => {
+                    let is_doubtful = commit_at == Some(done) && !is_before_commit(&error);
+                    return Err(CommitFailed { error, is_doubtful });
+                }
+            }
+        }
     }
 
     /// The first guard that does not hold.
@@ -148,7 +181,7 @@ impl Transaction {
         }
         // The statement must see what the batches before wrote.
         if self.staged.keys().any(|key| range.holds(key.as_bytes())) {
-            self.write_staged().await?;
+            self.write_staged(None).await.map_err(|failed| from_engine(failed.error))?;
         }
         let query = statements::count(range, expected);
         let columns = query.fetch_one(&mut self.connection).await.map_err(from_engine)?;

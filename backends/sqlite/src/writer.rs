@@ -9,7 +9,7 @@ use strongroom_core::store::sorted::RecentWrites;
 use strongroom_core::store::{Batch, Guard, KeyRange, Limits, Outcome, Revision, StoredKey};
 use strongroom_core::{Error, ErrorKind, Result};
 
-use crate::error::{damaged, from_engine, is_before_commit};
+use crate::error::{damaged, from_engine};
 use crate::file::{self, Opened};
 use crate::transaction::Transaction;
 use crate::{row, statements};
@@ -132,41 +132,30 @@ impl Writer {
     /// Makes what the transaction wrote durable and visible, or undoes all of it.
     async fn end<T>(&mut self, mut transaction: Transaction, result: Result<T>) -> Result<T> {
         let before = self.revision;
-        let revision = transaction.revision();
-        let written = match result {
-            Ok(result) if revision == before => {
-                if transaction.connection.execute("ROLLBACK").await.is_ok() {
-                    self.connection = Some(transaction.connection);
-                }
-                return Ok(result);
-            }
-            Ok(result) => transaction.write().await.map(|()| result),
-            Err(error) => Err(error),
-        };
-        let result = match written {
-            Ok(result) => result,
-            Err(error) => {
-                self.recent.undo_after(before);
-                transaction.connection.close().await.ok();
-                return Err(error);
-            }
-        };
-        match sqlx::query("COMMIT").execute(&mut transaction.connection).await {
-            Ok(_) => {
+        if result.is_ok() && transaction.revision() == before {
+            if transaction.connection.execute("ROLLBACK").await.is_ok() {
                 self.connection = Some(transaction.connection);
-                self.revision = revision;
-                Ok(result)
             }
-            Err(error) => {
-                self.recent.undo_after(before);
-                transaction.connection.close().await.ok();
-                if is_before_commit(&error) || self.is_undone().await {
-                    return Err(from_engine(error));
-                }
-                let message = "the engine failed in a commit, which may or may not have happened";
-                Err(Error::new(ErrorKind::CommitUnknown, message).with_source(error))
-            }
+            return result;
         }
+        let (error, is_doubtful) = match result {
+            Ok(result) => match transaction.commit().await {
+                Ok(()) => {
+                    self.revision = transaction.revision();
+                    self.connection = Some(transaction.connection);
+                    return Ok(result);
+                }
+                Err(failed) => (from_engine(failed.error), failed.is_doubtful),
+            },
+            Err(error) => (error, false),
+        };
+        self.recent.undo_after(before);
+        transaction.connection.close().await.ok();
+        if is_doubtful && !self.is_undone().await {
+            let message = "the engine failed in a commit, which may or may not have happened";
+            return Err(Error::new(ErrorKind::CommitUnknown, message).with_source(error));
+        }
+        Err(error)
     }
 
     /// Makes sure that a commit that failed has not happened, if that can be.

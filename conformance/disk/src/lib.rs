@@ -39,6 +39,8 @@
 //! A program with mapped memory may be killed by the signal `SIGBUS` when it touches, without power, a page that it has
 //! not touched before, as on a broken disk. A program must close its handles before power comes on: one that goes on and
 //! removes a file by its path would remove what was left.
+//!
+//! A process that ends without dropping its disk leaves a dead mount, which `umount` takes away.
 #![cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "without a mount nobody asks for anything"))]
 
 mod chance;

@@ -25,7 +25,7 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "a_batch_happens_in_two_parts",
         wrong: "A batch without guards is written in two parts, between which readers see half of it.",
-        caught_by: "semantics::readers_never_see_half_a_batch",
+        caught_by: "semantics::all_of_a_batch_has_one_revision",
         wrap: |inner| Changes::default().commit(in_two_parts).on(inner),
     },
     Broken {

@@ -22,7 +22,7 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "stamped_rows_are_lost_on_reopen",
         wrong: "The stamped rows of the last commit are kept in memory.",
-        caught_by: "semantics::what_was_committed_is_there_when_opened_again",
+        caught_by: "semantics::whatever_was_written_last_is_there_when_the_store_is_opened_again",
         wrap: |inner| twisted(inner, Unsynced { undo: Mutex::default(), writes: false, stamped: true }),
     },
     Broken {

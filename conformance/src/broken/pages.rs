@@ -201,7 +201,7 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "a_long_page_sees_two_revisions",
         wrong: "A page is read in two parts, each as the store then is.",
-        caught_by: "semantics::a_scan_that_lasts_sees_one_revision",
+        caught_by: "semantics::links_are_followed_in_the_view_of_the_page",
         wrap: |inner| twisted(inner, TornPages),
     },
 ];

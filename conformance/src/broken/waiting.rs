@@ -67,7 +67,7 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "changed_is_told_before_the_rows_are_there",
         wrong: "Waiting for a change ends before the rows of the batch can be read.",
-        caught_by: "semantics::what_changed_has_told_can_be_read",
+        caught_by: "semantics::what_a_waiter_is_told_can_be_read_at_once",
         wrap: told_early,
     },
     Broken {

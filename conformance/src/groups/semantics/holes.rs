@@ -1,21 +1,24 @@
 //! Promises that a store can break without any other case noticing: each was found by a broken store.
 
 use std::pin::pin;
+use std::task::Poll;
 
 use strongroom_core::store::{Batch, Fetch, KeyRange, Scan, Write};
 
 use super::support::{
     batch, broken_guard, commit, commit_all, committed, current, everything, key, key_guard, keys, link, log,
-    poll_once, put, soon, suffix,
+    poll_once, put, read, soon, suffix,
 };
 use crate::case::cases;
-use crate::{Checked, Context, ensure, ensure_eq};
+use crate::{Checked, Context, Site, ensure, ensure_eq};
 
 cases! { Semantics;
     a_key_guard_fails_after_drop_range,
     what_was_read_before_is_gone_after_drop_range,
     every_kind_of_write_wakes_one_who_waits_already,
     nothing_but_a_write_wakes_one_who_waits_already,
+    what_a_waiter_is_told_can_be_read_at_once,
+    whatever_was_written_last_is_there_when_the_store_is_opened_again [Reopen],
 }
 
 async fn a_key_guard_fails_after_drop_range(context: Context) -> Checked {
@@ -87,5 +90,51 @@ async fn nothing_but_a_write_wakes_one_who_waits_already(context: Context) -> Ch
     ensure!(poll_once(&mut waiting).is_pending(), "woken although nothing was written");
     let written = commit(store, batch([("a", put("2"))])).await?;
     ensure_eq!(soon("a change", waiting).await??, written);
+    Ok(())
+}
+
+async fn what_a_waiter_is_told_can_be_read_at_once(context: Context) -> Checked {
+    let site = context.open().await?;
+    let store = &*site.store;
+    let before = current(store).await?;
+    let (mut waiting, mut committing) =
+        (pin!(store.changed(before)), pin!(store.commit(vec![batch([("a", put("1"))])])));
+    let told = loop {
+        // Between any two steps of the commit.
+        if let Poll::Ready(told) = poll_once(&mut waiting) {
+            break told?;
+        }
+        if let Poll::Ready(outcomes) = poll_once(&mut committing) {
+            outcomes?;
+            break soon("a change by a commit", &mut waiting).await??;
+        }
+        tokio::task::yield_now().await;
+    };
+    ensure_eq!(read(store, "a").await?.map(|row| row.revision), Some(told));
+    Ok(())
+}
+
+async fn whatever_was_written_last_is_there_when_the_store_is_opened_again(context: Context) -> Checked {
+    let mut site = context.open().await?;
+    let first = [("a", put("1")), ("b", put("")), ("c", put("3")), ("d", put("4")), ("l", link("a")), ("s", suffix(0))];
+    commit(&*site.store, batch(first)).await?;
+    let second = [("a", put("2")), ("c", Write::Delete), ("m", link("none"))];
+    for last in [batch(second), log([("log", "1"), ("empty", "")]), batch([("l", Write::Delete)])] {
+        commit(&*site.store, last).await?;
+        reopened_alike(&mut site).await?;
+    }
+    committed(&site.store.drop_range(&KeyRange::prefix(b"d"), &[]).await?)?;
+    reopened_alike(&mut site).await?;
+    // Nothing since: what closing writes is nothing that can be seen.
+    reopened_alike(&mut site).await
+}
+
+/// Closes the store, opens it again and compares all that can be read.
+async fn reopened_alike(site: &mut Site) -> Checked {
+    let scan = Scan { fetch: Fetch::Targets, ..everything(&*site.store) };
+    let before = (site.store.scan(&scan).await?, site.store.summarize(&KeyRange::ALL).await?);
+    site.reopen().await?;
+    let after = (site.store.scan(&scan).await?, site.store.summarize(&KeyRange::ALL).await?);
+    ensure_eq!(after, before, "what is there when the store is opened again");
     Ok(())
 }

@@ -76,10 +76,8 @@ async fn an_index_of_every_kind_can_be_added(context: Context) -> Checked {
 async fn an_index_of_many_entries_a_record_is_built_in_smaller_batches(context: Context) -> Checked {
     let site = context.open_with(Limits { batch_writes_max: 200, ..context.limits() }).await?;
     let db = open_as(&site, one::<First>(1)?).await?;
-    for id in 0..30 {
-        let tags = (0..50).map(|tag| tag.to_string()).collect();
-        db.put(&First { tags, ..item(id) }).await?;
-    }
+    let tagged = |id| First { tags: (0..50).map(|tag| tag.to_string()).collect(), ..item(id) };
+    put_all(&db, &(0..30).map(tagged).collect::<Vec<_>>()).await?;
     let db = open_as(&site, one::<WithTags>(2)?).await?;
     ensure_eq!(db.query(WithTags::TAG).equal("7").count().await?, 30);
     ensure_eq!(db.query(WithTags::TAG).count().await?, 30 * 50);
@@ -204,7 +202,7 @@ async fn upgrade_cut_off(context: &Context, late: bool) -> Checked {
     for changes in 0..100 {
         let site = context.open_with(small(context)).await?;
         let db = open_as(&site, before()?).await?;
-        put_all(&db, &items(45)).await?;
+        put_all(&db, &items(25)).await?;
         db.put(&Gone { id: 1, color: String::new(), time: at(0), code: None, tags: Vec::new() }).await?;
         let cut = open_cut(&site, next()?, changes, late).await;
         let (finished, began) = (cut.is_ok(), changes > 0 || late);
@@ -216,8 +214,8 @@ async fn upgrade_cut_off(context: &Context, late: bool) -> Checked {
         }
         let db = open_as(&site, next()?).await?;
         let found: Vec<Next> = db.query(Next::TIME).ascending().stream().try_collect().await?;
-        ensure_eq!(found.iter().map(|item| item.id).collect::<Vec<_>>(), (0..45).collect::<Vec<_>>());
-        ensure_eq!(db.query(Next::CODE).count().await?, 45, "after {changes} changes");
+        ensure_eq!(found.iter().map(|item| item.id).collect::<Vec<_>>(), (0..25).collect::<Vec<_>>());
+        ensure_eq!(db.query(Next::CODE).count().await?, 25, "after {changes} changes");
         ensure!(rows(&*site.store, 1, 1).await?.is_empty(), "the removed index after {changes} changes");
         ensure_eq!(site.store.summarize(&KeyRange::prefix(&[0, 2])).await?.rows, 0, "after {changes} changes");
         ensure!(rows(&*site.store, 0, 2).await?.is_empty(), "what is left of the build after {changes} changes");
