@@ -57,12 +57,17 @@ struct Order {
     argument: u64,
 }
 
-/// Does what a parent asked, if this process was started as a child; `false` if it was not.
+/// Does what a parent asked, if this process was started as a child or by a factory; `false` if it was not.
 ///
 /// # Errors
 ///
 /// What ended the child's work.
 pub fn serve(factories: &[Arc<dyn Factory>]) -> Result<bool, Failure> {
+    for factory in factories {
+        if factory.attend()? {
+            return Ok(true);
+        }
+    }
     let Ok(order) = env::var(VARIABLE) else { return Ok(false) };
     let order: Order = serde_json::from_str(&order).map_err(|error| Failure::new(error.to_string()))?;
     let factory = factories.iter().find(|factory| factory.name() == order.stack);

@@ -19,6 +19,16 @@ pub trait Factory: Debug + Send + Sync + 'static {
     /// The stack's name in reports, like `redb` or `sqlite+encrypted`.
     fn name(&self) -> &str;
 
+    /// Asked first in every process of the suite. A factory that started this program again, to serve what its stores stand
+    /// on, does that here until it is needed no more, and says so: the process then ends.
+    ///
+    /// # Errors
+    ///
+    /// What ended it before.
+    fn attend(&self) -> std::io::Result<bool> {
+        Ok(false)
+    }
+
     /// Whether the stack can do this here. What it says it cannot must answer `Unsupported`.
     fn can(&self, capability: Capability) -> Can {
         match capability {

@@ -49,6 +49,11 @@ pub(crate) fn is_before_commit(error: &sqlx::Error) -> bool {
     matches!(code(error) & 0xFF, BUSY | LOCKED | FULL | READONLY)
 }
 
+/// Whether the statement was at fault, as a rollback where nothing has begun.
+pub(crate) fn is_statement(error: &sqlx::Error) -> bool {
+    code(error) == ERROR
+}
+
 /// Whether the engine met something that is no database at all.
 pub(crate) fn is_not_a_database(error: &sqlx::Error) -> bool {
     code(error) & 0xFF == NOTADB

@@ -9,7 +9,7 @@ use strongroom_core::store::sorted::RecentWrites;
 use strongroom_core::store::{Batch, Guard, KeyRange, Limits, Outcome, Revision, StoredKey};
 use strongroom_core::{Error, ErrorKind, Result};
 
-use crate::error::{damaged, from_engine};
+use crate::error::{damaged, from_engine, is_statement};
 use crate::file::{self, Opened};
 use crate::log::{Log, checkpoint};
 use crate::transaction::Transaction;
@@ -153,12 +153,29 @@ impl Writer {
             Err(error) => (error, false),
         };
         self.recent.undo_after(before);
-        transaction.connection.close().await.ok();
-        if is_doubtful && !self.is_undone().await {
-            let message = "the engine failed in a commit, which may or may not have happened";
-            return Err(Error::new(ErrorKind::CommitUnknown, message).with_source(error));
+        if !is_doubtful {
+            self.undo(transaction.connection).await;
+            return Err(error);
         }
-        Err(error)
+        transaction.connection.close().await.ok();
+        if self.is_undone().await {
+            return Err(error);
+        }
+        let message = "the engine failed in a commit, which may or may not have happened";
+        Err(Error::new(ErrorKind::CommitUnknown, message).with_source(error))
+    }
+
+    /// Undoes a transaction that has not come to its end.
+    ///
+    /// The connection is kept, if that is possible: the last one that closes takes the files beside the store's with it, and
+    /// on a full disk nobody could make them again to read.
+    async fn undo(&mut self, mut connection: SqliteConnection) {
+        match connection.execute("ROLLBACK").await {
+            Ok(_) => self.connection = Some(connection),
+            // The engine has undone it already.
+            Err(error) if is_statement(&error) => self.connection = Some(connection),
+            Err(_) => drop(connection.close().await),
+        }
     }
 
     /// Makes sure that a commit that failed has not happened, if that can be.

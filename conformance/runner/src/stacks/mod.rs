@@ -1,5 +1,6 @@
 //! The stacks: each backend, bare.
 
+mod disk;
 mod files;
 mod memory;
 mod redb;

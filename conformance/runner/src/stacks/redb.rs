@@ -9,7 +9,7 @@ use strongroom_core::store::Store;
 use strongroom_core::{Error, ErrorKind, Result};
 use strongroom_redb::RedbOptions;
 
-use super::files;
+use super::{disk, files};
 
 /// Stores of the engine redb, in files.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +19,10 @@ pub struct RedbFactory;
 impl Factory for RedbFactory {
     fn name(&self) -> &'static str {
         "redb"
+    }
+
+    fn attend(&self) -> std::io::Result<bool> {
+        disk::serve()
     }
 
     fn can(&self, capability: Capability) -> Can {
@@ -47,11 +51,11 @@ impl Factory for RedbFactory {
     }
 
     async fn crash(&self, place: &Place, seed: u64) -> Result<()> {
-        files::crash(place, seed)
+        disk::of(place)?.cut(seed)
     }
 
     async fn inject(&self, place: &Place, fault: Fault) -> Result<()> {
-        files::inject(place, fault)
+        disk::of(place)?.inject(fault)
     }
 
     async fn tamper(&self, place: &Place, damage: &Damage) -> Result<()> {

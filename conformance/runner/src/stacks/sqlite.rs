@@ -8,7 +8,10 @@ use strongroom_core::Result;
 use strongroom_core::store::{Limits, Store};
 use strongroom_sqlite::SqliteOptions;
 
-use super::files;
+use super::{disk, files};
+
+/// Where a file of SQLite has its user version: 4 bytes, most significant first.
+const USER_VERSION_AT: usize = 60;
 
 /// Stores of the engine SQLite, in files.
 #[derive(Clone, Copy, Debug)]
@@ -18,6 +21,10 @@ pub struct SqliteFactory;
 impl Factory for SqliteFactory {
     fn name(&self) -> &'static str {
         "sqlite"
+    }
+
+    fn attend(&self) -> std::io::Result<bool> {
+        disk::serve()
     }
 
     fn can(&self, capability: Capability) -> Can {
@@ -34,7 +41,7 @@ impl Factory for SqliteFactory {
 
     async fn open(&self, place: &Place, settings: &Settings) -> Result<Arc<dyn Store>> {
         let (limits, clock) = (settings.limits, settings.clock.clone());
-        let options = SqliteOptions { limits, clock, ..SqliteOptions::default() };
+        let options = SqliteOptions { limits, clock, cache_bytes: 2 << 20, ..SqliteOptions::default() };
         Ok(Arc::new(options.open(place.file()).await?))
     }
 
@@ -47,20 +54,18 @@ impl Factory for SqliteFactory {
     }
 
     async fn crash(&self, place: &Place, seed: u64) -> Result<()> {
-        files::crash(place, seed)
+        disk::of(place)?.cut(seed)
     }
 
     async fn inject(&self, place: &Place, fault: Fault) -> Result<()> {
-        files::inject(place, fault)
+        disk::of(place)?.inject(fault)
     }
 
     async fn tamper(&self, place: &Place, damage: &Damage) -> Result<()> {
         match damage {
-            Damage::Newer => files::overwrite(place, USER_VERSION_AT, &i32::MAX.to_be_bytes()),
+            // As a release with another format would: docs/format.md.
+            Damage::Newer => files::change(place, |bytes| bytes[USER_VERSION_AT + 2] = 1),
             damage => files::tamper(place, damage),
         }
     }
 }
-
-/// Where the header of a SQLite file has its `user_version`, big-endian: the store's format, as in docs/format.md.
-const USER_VERSION_AT: u64 = 60;
