@@ -10,6 +10,7 @@
 //! | URL | backend | feature |
 //! |---|---|---|
 //! | `redb:PATH` | one file, embedded, survives a loss of power | `redb` (default) |
+//! | `sqlite:PATH` | one file, embedded, survives a loss of power, shared by processes | `sqlite` |
 //! | `memory:` | nothing outlives the process | `memory` |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -22,6 +23,9 @@ pub use strongroom_memory as memory;
 #[cfg(feature = "redb")]
 #[cfg_attr(docsrs, doc(cfg(feature = "redb")))]
 pub use strongroom_redb as redb;
+#[cfg(feature = "sqlite")]
+#[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
+pub use strongroom_sqlite as sqlite;
 pub use url::{StoreUrl, open};
 
 /// The README's examples are compiled and run as tests.

@@ -16,6 +16,8 @@ use crate::{Error, ErrorKind, Result};
 pub enum StoreUrl {
     /// `redb:PATH`: a file of the embedded engine redb.
     Redb(PathBuf),
+    /// `sqlite:PATH`: a file of the embedded SQL engine SQLite, which other processes may have open too.
+    Sqlite(PathBuf),
     /// `memory:`: an empty store that ends with the process.
     Memory,
 }
@@ -35,6 +37,7 @@ pub enum StoreUrl {
 ///
 /// `InvalidInput` for a URL of another form, `Unsupported` where the backend's feature is off (it is named), and those of the
 /// backend: `NotAStore` for a foreign file, `Busy` for one that is open elsewhere, `Corrupt`, `UnsupportedVersion`, `Io`.
+/// SQLite needs a tokio runtime: `Unsupported` without one.
 pub async fn open(url: &str) -> Result<Arc<dyn Store>> {
     url.parse::<StoreUrl>()?.open().await
 }
@@ -51,6 +54,10 @@ impl StoreUrl {
             StoreUrl::Redb(path) => Ok(Arc::new(strongroom_redb::Redb::open(path)?)),
             #[cfg(not(feature = "redb"))]
             StoreUrl::Redb(_) => Err(without("redb")),
+            #[cfg(feature = "sqlite")]
+            StoreUrl::Sqlite(path) => Ok(Arc::new(strongroom_sqlite::Sqlite::open(path).await?)),
+            #[cfg(not(feature = "sqlite"))]
+            StoreUrl::Sqlite(_) => Err(without("sqlite")),
             #[cfg(feature = "memory")]
             StoreUrl::Memory => Ok(Arc::new(strongroom_memory::Memory::new())),
             #[cfg(not(feature = "memory"))]
@@ -61,23 +68,29 @@ impl StoreUrl {
     /// Whether there is something to open: a file of that name. Never true of `memory:`, which begins empty.
     pub fn exists(&self) -> bool {
         match self {
-            StoreUrl::Redb(path) => path.exists(),
+            StoreUrl::Redb(path) | StoreUrl::Sqlite(path) => path.exists(),
             StoreUrl::Memory => false,
         }
     }
 }
+
+/// What a URL may look like.
+const KNOWN: &str = "redb:PATH, sqlite:PATH or memory:";
 
 impl FromStr for StoreUrl {
     type Err = Error;
 
     fn from_str(url: &str) -> Result<Self> {
         match url.split_once(':') {
-            Some(("redb", "")) => Err(invalid("redb: needs a path, like redb:chat.redb".to_owned())),
+            Some((scheme @ ("redb" | "sqlite"), "")) => {
+                Err(invalid(format!("{scheme}: needs a path, like {scheme}:PATH")))
+            }
             Some(("redb", path)) => Ok(StoreUrl::Redb(path.into())),
+            Some(("sqlite", path)) => Ok(StoreUrl::Sqlite(path.into())),
             Some(("memory", "")) => Ok(StoreUrl::Memory),
             Some(("memory", _)) => Err(invalid("memory: takes nothing behind the colon".to_owned())),
-            Some((scheme, _)) => Err(invalid(format!("no backend is called '{scheme}': use redb:PATH or memory:"))),
-            None => Err(invalid(format!("'{url}' names no backend: use redb:PATH or memory:"))),
+            Some((scheme, _)) => Err(invalid(format!("no backend is called '{scheme}': use {KNOWN}"))),
+            None => Err(invalid(format!("'{url}' names no backend: use {KNOWN}"))),
         }
     }
 }
@@ -86,6 +99,7 @@ impl fmt::Display for StoreUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             StoreUrl::Redb(path) => write!(f, "redb:{}", path.display()),
+            StoreUrl::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
             StoreUrl::Memory => f.write_str("memory:"),
         }
     }
@@ -95,7 +109,7 @@ fn invalid(message: String) -> Error {
     Error::new(ErrorKind::InvalidInput, message)
 }
 
-#[cfg(not(all(feature = "redb", feature = "memory")))]
+#[cfg(not(all(feature = "redb", feature = "sqlite", feature = "memory")))]
 fn without(feature: &str) -> Error {
     let message = format!("this program was built without the feature '{feature}' of strongroom; build it with that");
     Error::new(ErrorKind::Unsupported, message).during("open")
@@ -108,28 +122,33 @@ mod tests {
     #[test]
     fn urls_name_backends() {
         assert_eq!("redb:a b/c:d.redb".parse::<StoreUrl>().unwrap(), StoreUrl::Redb("a b/c:d.redb".into()));
+        assert_eq!("sqlite:chat.db".parse::<StoreUrl>().unwrap(), StoreUrl::Sqlite("chat.db".into()));
         assert_eq!("memory:".parse::<StoreUrl>().unwrap(), StoreUrl::Memory);
-        for url in ["redb:chat.redb", "memory:"] {
+        for url in ["redb:chat.redb", "sqlite:chat.db", "memory:"] {
             assert_eq!(url.parse::<StoreUrl>().unwrap().to_string(), url);
         }
     }
 
     #[test]
     fn other_urls_are_refused_with_the_known_ones_named() {
-        for url in ["", "chat.redb", "mongodb://localhost", "redb:", "memory:x", ":"] {
+        for url in ["", "chat.redb", "mongodb://localhost", "redb:", "sqlite:", "memory:x", ":"] {
             let error = url.parse::<StoreUrl>().unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidInput, "{url}");
         }
         let error = "sled:x".parse::<StoreUrl>().unwrap_err().to_string();
-        assert!(error.contains("sled") && error.contains("redb:PATH") && error.contains("memory:"), "{error}");
+        assert!(["sled", "redb:PATH", "sqlite:PATH", "memory:"].iter().all(|word| error.contains(word)), "{error}");
     }
+
     #[tokio::test]
     async fn each_backend_opens_or_names_its_feature() {
         let folder = tempfile::tempdir().unwrap();
         let redb = StoreUrl::Redb(folder.path().join("x.redb"));
-        for (url, name, is_on) in
-            [(redb, "redb", cfg!(feature = "redb")), (StoreUrl::Memory, "memory", cfg!(feature = "memory"))]
-        {
+        let sqlite = StoreUrl::Sqlite(folder.path().join("x.db"));
+        for (url, name, is_on) in [
+            (redb, "redb", cfg!(feature = "redb")),
+            (sqlite, "sqlite", cfg!(feature = "sqlite")),
+            (StoreUrl::Memory, "memory", cfg!(feature = "memory")),
+        ] {
             match url.open().await {
                 Ok(store) => assert!(is_on && store.info().name == name),
                 Err(error) => {

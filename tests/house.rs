@@ -74,6 +74,13 @@ fn backends_know_core_alone_and_have_a_feature_each() {
 }
 
 #[test]
+fn the_suite_knows_core_alone() {
+    let packages = packages();
+    let suite = packages.iter().find(|package| package.name() == "strongroom-conformance").expect("it is a member");
+    assert_eq!(suite.workspace_dependencies().collect::<Vec<_>>(), ["strongroom-core"]);
+}
+
+#[test]
 fn core_knows_no_backend_and_no_cipher() {
     let arguments =
         ["tree", "--package", "strongroom-core", "--edges", "normal,build", "--prefix", "none", "--offline"];

@@ -34,7 +34,7 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct Global {
-    /// The store: redb:PATH is a file; memory: keeps nothing, which makes an import a dry run
+    /// The store: redb:PATH or sqlite:PATH is a file; memory: keeps nothing, which makes an import a dry run
     #[arg(long, global = true, value_name = "URL", env = "STRONGROOM_STORE", default_value = "redb:strongroom.redb")]
     pub(crate) store: String,
     /// How results are written

@@ -84,7 +84,7 @@ impl From<serde_json::Error> for Failure {
 fn next_step(kind: ErrorKind) -> &'static str {
     match kind {
         ErrorKind::Busy => "close the other program that has the store open, then try again",
-        ErrorKind::NotAStore => "name another file with --store redb:PATH",
+        ErrorKind::NotAStore => "name another file with --store",
         ErrorKind::SchemaMismatch | ErrorKind::UnsupportedVersion => "use the version of strongroom that wrote it",
         ErrorKind::Corrupt => "run 'strongroom verify', or restore the file from a backup",
         ErrorKind::Io => "check the path, its permissions and the free space",

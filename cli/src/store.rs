@@ -14,13 +14,13 @@ pub(crate) async fn existing(url: &str) -> Result<Database> {
     let url = parse(url)?;
     if url == StoreUrl::Memory {
         return Err(Failure::WrongUse(
-            "memory: keeps nothing between commands; name a store with --store redb:PATH".into(),
+            "memory: keeps nothing between commands; name a store with --store redb:PATH or sqlite:PATH".into(),
         ));
     }
     if !url.exists() {
         return Err(Failure::new(
             format!("there is no store {url}"),
-            "make one with 'strongroom import FILE', or name another with --store redb:PATH",
+            "make one with 'strongroom import FILE', or name another with --store",
         ));
     }
     open(&url).await

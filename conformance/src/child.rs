@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use futures_util::future::LocalBoxFuture;
 use serde::{Deserialize, Serialize};
+use strongroom_core::Error;
 use strongroom_core::store::Store;
-use strongroom_core::{Error, ErrorKind};
 
 use crate::{Checked, Context, Factory, Failure, Place, Settings, groups};
 
@@ -82,21 +82,28 @@ const OWN: &[Role] = &[Role { name: "open", run: |work| Box::pin(open_and_tell(w
 
 async fn open_and_tell(work: Work) -> Checked {
     match work.reopen().await {
-        Ok(_) => work.say("opened")?,
-        Err(error) if error.kind() == ErrorKind::Unsupported => work.say("unsupported")?,
-        Err(error) => work.say(error)?,
+        Ok(store) => {
+            store.close().await?;
+            work.say("opened")?;
+        }
+        Err(error) => work.say(format_args!("{:?}", error.kind()))?,
     }
     Ok(())
 }
 
-/// Checks that another process that opens the place is answered `Unsupported`.
-pub(crate) fn refuses_to_open(context: &Context, place: &Place) -> Checked {
+/// Has another process open the place; gives `opened`, or the kind of the error that it met.
+pub(crate) fn open_elsewhere(context: &Context, place: &Place) -> Checked<String> {
     let mut child = Child::start(context, "open", place, 0)?;
     let said = child.next()?;
     child.wait()?;
-    match said.as_deref() {
-        Some("unsupported") => Ok(()),
-        said => Err(Failure::new(format!("another process that opened the place says {said:?}"))),
+    said.ok_or_else(|| Failure::new("the other process said nothing"))
+}
+
+/// Checks that another process that opens the place is answered `Unsupported`.
+pub(crate) fn refuses_to_open(context: &Context, place: &Place) -> Checked {
+    match open_elsewhere(context, place)?.as_str() {
+        "Unsupported" => Ok(()),
+        said => Err(Failure::new(format!("another process that opened the place met {said}"))),
     }
 }
 

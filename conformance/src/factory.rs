@@ -25,7 +25,9 @@ pub trait Factory: Debug + Send + Sync + 'static {
             Capability::Crash | Capability::Inject | Capability::Tamper => {
                 Can::No("its factory has no such hook".into())
             }
-            Capability::Open | Capability::Reopen | Capability::Processes | Capability::Compact => Can::Yes,
+            Capability::Open | Capability::Reopen | Capability::Processes | Capability::Share | Capability::Compact => {
+                Can::Yes
+            }
         }
     }
 
@@ -88,6 +90,8 @@ pub enum Capability {
     Reopen,
     /// Another process can open the place, and can be killed.
     Processes,
+    /// A place can be open more than once at a time. What cannot must answer a second opener `Busy`, at once.
+    Share,
     /// `compact`.
     Compact,
     /// The hook [`Factory::crash`].

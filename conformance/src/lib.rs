@@ -22,7 +22,10 @@ mod context;
 mod factory;
 mod failure;
 pub mod groups;
+#[doc = include_str!("../GUIDE.md")]
+pub mod guide {}
 pub mod harness;
+mod random;
 mod run;
 pub mod twist;
 

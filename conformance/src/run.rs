@@ -166,6 +166,14 @@ async fn refuses(context: Context, capability: Capability) -> Checked {
             site.store.close().await?;
             context.reopen(&site.place, &site.settings).await.map(drop)
         }
+        Capability::Share => {
+            let site = context.open().await?;
+            return match site.second().await {
+                // An exclusive store says that it is busy; one that nothing outlives cannot be asked.
+                Err(error) if matches!(error.kind(), ErrorKind::Busy | ErrorKind::Unsupported) => Ok(()),
+                other => Err(Failure::new(format!("a second opener met {:?}", other.map(drop)))),
+            };
+        }
         Capability::Compact => context.open().await?.store.compact().await.map(drop),
         Capability::Crash => factory.crash(&context.open().await?.place, context.seed()).await,
         Capability::Inject => factory.inject(&context.open().await?.place, crate::Fault::None).await,

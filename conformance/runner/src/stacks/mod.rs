@@ -3,6 +3,7 @@
 mod files;
 mod memory;
 mod redb;
+mod sqlite;
 
 use std::sync::Arc;
 
@@ -10,8 +11,9 @@ use strongroom_conformance::Factory;
 
 pub use memory::MemoryFactory;
 pub use redb::RedbFactory;
+pub use sqlite::SqliteFactory;
 
 /// Every stack, in the order of the reports.
 pub fn all() -> Vec<Arc<dyn Factory>> {
-    vec![Arc::new(MemoryFactory), Arc::new(RedbFactory)]
+    vec![Arc::new(MemoryFactory), Arc::new(RedbFactory), Arc::new(SqliteFactory)]
 }

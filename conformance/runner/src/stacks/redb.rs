@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use redb::{Database, TableDefinition};
-use strongroom_conformance::{Can, Capability, Damage, Factory, Place, Settings};
+use strongroom_conformance::{Can, Capability, Damage, Factory, Fault, Folder, Place, Settings};
 use strongroom_core::store::Store;
 use strongroom_core::{Error, ErrorKind, Result};
 use strongroom_redb::RedbOptions;
@@ -23,9 +23,13 @@ impl Factory for RedbFactory {
 
     fn can(&self, capability: Capability) -> Can {
         match capability {
-            Capability::Crash | Capability::Inject => Can::No("its factory has no such hook".into()),
-            _ => Can::Yes,
+            Capability::Share => Can::No("a file is open in one process at a time".into()),
+            capability => files::can(capability),
         }
+    }
+
+    fn folder(&self, needs: &[Capability]) -> std::io::Result<Folder> {
+        files::folder(needs)
     }
 
     async fn open(&self, place: &Place, settings: &Settings) -> Result<Arc<dyn Store>> {
@@ -40,6 +44,14 @@ impl Factory for RedbFactory {
 
     async fn destroy(&self, place: &Place) -> Result<()> {
         files::destroy(place)
+    }
+
+    async fn crash(&self, place: &Place, seed: u64) -> Result<()> {
+        files::crash(place, seed)
+    }
+
+    async fn inject(&self, place: &Place, fault: Fault) -> Result<()> {
+        files::inject(place, fault)
     }
 
     async fn tamper(&self, place: &Place, damage: &Damage) -> Result<()> {

@@ -1,7 +1,13 @@
-//! The group `hostile`.
+//! What nobody wishes a store: damaged and foreign files, forged rows, absurd requests, second openers, full disks.
+
+mod files;
+mod no_space;
+mod openers;
+mod requests;
+mod values;
 
 use crate::Case;
 
 pub(super) fn cases() -> Vec<Case> {
-    Vec::new()
+    [files::CASES, requests::CASES, values::CASES, openers::CASES, no_space::CASES].concat()
 }

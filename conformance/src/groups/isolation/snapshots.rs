@@ -36,8 +36,11 @@ async fn a_snapshot_is_stable_under_a_thousand_commits(context: Context) -> Chec
     // One batch a revision, a hundred at a time.
     let hundred = |round: u32| {
         let batch = |at: u32| {
-            let write =
-                if at % 7 == 0 { Write::Delete } else { Write::Put(format!("{round} {at}").into_bytes().into()) };
+            let write = if at.is_multiple_of(7) {
+                Write::Delete
+            } else {
+                Write::Put(format!("{round} {at}").into_bytes().into())
+            };
             Batch { writes: [(key(at * 13), write)].into(), ..Batch::default() }
         };
         (0..100).map(batch).collect::<Vec<_>>()

@@ -1,4 +1,4 @@
-//! Futures that are dropped at any of their awaits: what they were to do has happened wholly or not at all, and the store
+//! Operations and transactions that are dropped at any of their awaits: what they were to do has happened wholly or not at all, and the store
 //! goes on.
 
 use std::collections::BTreeMap;
@@ -9,8 +9,7 @@ use async_trait::async_trait;
 use futures_util::future::poll_immediate;
 use proptest::prelude::*;
 use strongroom_core::store::{
-    Batch, Content, Fetch, Guard, KeyRange, Limits, Outcome, Page, Read, Revision, Rows, Scan, Store, StoredKey,
-    Summary, Write,
+    Batch, Guard, KeyRange, Limits, Outcome, Page, Read, Rows, Scan, Store, StoredKey, Summary,
 };
 use strongroom_core::{Database, ManualClock, Result, Timestamp};
 use tokio::task::yield_now;
@@ -26,8 +25,6 @@ use crate::{Checked, Context, ensure, ensure_eq};
 cases! { Model;
     a_dropped_operation_happened_wholly_or_not_at_all random true,
     a_transaction_dropped_at_any_await_happened_wholly_or_not_at_all random true,
-    a_commit_that_was_polled_and_dropped_happens random true,
-    dropped_calls_leave_nothing_behind random true,
 }
 
 /// Snapshots that a store in these histories has: one that is lost is soon missed.
@@ -35,10 +32,10 @@ const SNAPSHOTS_MAX: usize = 8;
 /// After so many polls a future is no longer dropped, but awaited.
 const POLLS_MAX: usize = 200;
 /// How often the store is asked again for what a dropped call left to it.
-const PATIENCE: usize = 1_000;
+pub(super) const PATIENCE: usize = 1_000;
 
 /// Polls so often, and drops the future if it is not done by then. Between polls others go on.
-async fn poll_times<F: Future>(future: F, times: usize) -> Option<F::Output> {
+pub(super) async fn poll_times<F: Future>(future: F, times: usize) -> Option<F::Output> {
     let mut future = pin!(future);
     for _ in 0..times {
         if let Some(output) = poll_immediate(&mut future).await {
@@ -85,7 +82,7 @@ impl Twist for Slow {
     }
 }
 
-fn limits(context: &Context) -> Limits {
+pub(super) fn limits(context: &Context) -> Limits {
     Limits { snapshots_max: SNAPSHOTS_MAX, ..context.limits() }
 }
 
@@ -95,6 +92,7 @@ struct Run {
     db: Database,
     map: Map,
     dropped: i64,
+    operations: usize,
 }
 
 impl Run {
@@ -103,13 +101,14 @@ impl Run {
         let slow: Arc<dyn Store> = Arc::new(Twisted::new(store.clone(), Arc::new(Slow)));
         let map = Map { now: 1_000, ..Map::default() };
         let db = database(&slow, Arc::new(ManualClock::new(Timestamp::from_millis(map.now)))).await?;
-        Ok(Run { store, db, map, dropped: 0 })
+        Ok(Run { store, db, map, dropped: 0, operations: 0 })
     }
 
     /// The map now is the one before, or this one.
     async fn find_out(&mut self, after: Map) -> Checked {
         // What is under way is carried to its end by whoever commits next.
         self.dropped += 1;
+        self.operations += 2;
         self.db.put(&Counter::new("dropped", self.dropped)).await?;
         let found = self.db.query(Note::PRIMARY).limit(1_000).page().await?.records;
         let found: BTreeMap<_, _> = found.into_iter().map(|note| ((note.room.clone(), note.id), note)).collect();
@@ -125,15 +124,17 @@ impl Run {
         Ok(())
     }
 
-    async fn end(self) -> Checked {
+    /// Nothing is left behind; gives the number of operations.
+    async fn end(self) -> Checked<usize> {
         ensure_sound(&self.db).await?;
         ensure_all_snapshots_are_free(&*self.store).await?;
-        Ok(self.store.close().await?)
+        self.store.close().await?;
+        Ok(self.operations)
     }
 }
 
 /// As many as the limit says can be opened. A call that was dropped may still be on its way to give one back.
-async fn ensure_all_snapshots_are_free(store: &dyn Store) -> Checked {
+pub(super) async fn ensure_all_snapshots_are_free(store: &dyn Store) -> Checked {
     let mut opened = Vec::new();
     for _ in 0..PATIENCE {
         match store.snapshot().await {
@@ -157,6 +158,7 @@ async fn a_dropped_operation_happened_wholly_or_not_at_all(context: Context) -> 
         let mut run = Run::begin(&context).await?;
         for (at, (step, polls)) in history.iter().enumerate() {
             let step = step.clone().marked(&at.to_string());
+            run.operations += 1;
             match poll_times(take_alone(&run.db, &step), *polls).await {
                 Some(answer) => run.map.take(&step, &answer?)?,
                 None => {
@@ -167,8 +169,7 @@ async fn a_dropped_operation_happened_wholly_or_not_at_all(context: Context) -> 
                 }
             }
         }
-        run.end().await?;
-        Ok(history.len())
+        run.end().await
     })
     .await
 }
@@ -177,7 +178,6 @@ async fn a_transaction_dropped_at_any_await_happened_wholly_or_not_at_all(contex
     let history = prop::collection::vec(step(Ties::None), 1..20);
     search(&context, history, async |steps| {
         let mut run = Run::begin(&context).await?;
-        let mut operations = 0;
         for polls in 0.. {
             let marked = |(at, step): (usize, &Step)| step.clone().marked(&format!("{polls}.{at}"));
             let steps: Vec<Step> = steps.iter().enumerate().map(marked).collect();
@@ -189,7 +189,7 @@ async fn a_transaction_dropped_at_any_await_happened_wholly_or_not_at_all(contex
                 }
                 Ok(answers)
             });
-            operations += steps.len();
+            run.operations += steps.len();
             let polls = if polls < POLLS_MAX { polls } else { usize::MAX };
             if let Some(answers) = poll_times(transaction, polls).await {
                 for (step, answer) in steps.iter().zip(answers?) {
@@ -201,151 +201,7 @@ async fn a_transaction_dropped_at_any_await_happened_wholly_or_not_at_all(contex
             steps.iter().for_each(|step| drop(after.apply(step)));
             run.find_out(after).await?;
         }
-        run.end().await?;
-        Ok(operations)
-    })
-    .await
-}
-
-type Contents = BTreeMap<StoredKey, Vec<u8>>;
-
-async fn contents(store: &dyn Store) -> Checked<Contents> {
-    let scan = Scan {
-        range: KeyRange { end: std::ops::Bound::Excluded(barrier()), ..KeyRange::ALL },
-        reverse: false,
-        limit: 100,
-        max_bytes: usize::MAX,
-        fetch: Fetch::Values,
-    };
-    let entries = store.scan(&scan).await?.entries.into_iter();
-    let values = entries.filter_map(|entry| match entry.content {
-        Some(Content::Value(value)) => Some((entry.key, value.to_vec())),
-        _ => None,
-    });
-    Ok(values.collect())
-}
-
-/// The key of a row that tells nothing; behind all others.
-fn barrier() -> StoredKey {
-    StoredKey::from(b"z".to_vec())
-}
-
-async fn commit_barrier(store: &dyn Store) -> Checked {
-    let writes = [(barrier(), Write::Put(bytes::Bytes::new()))].into();
-    store.commit(vec![Batch { writes, ..Batch::default() }]).await?;
-    Ok(())
-}
-
-/// Groups of batches over few keys: `None` deletes.
-fn groups() -> impl Strategy<Value = Vec<Vec<(u8, Option<u8>)>>> {
-    let batch = prop::collection::vec((b'a'..b'g', prop::option::weighted(0.7, any::<u8>())), 1..4);
-    prop::collection::vec(batch, 1..4)
-}
-
-fn batch_of(writes: &[(u8, Option<u8>)]) -> Batch {
-    let write = |byte: Option<u8>| byte.map_or(Write::Delete, |byte| Write::Put(vec![byte; 3].into()));
-    let writes = writes.iter().map(|(key, byte)| (StoredKey::from(vec![*key]), write(*byte)));
-    Batch { writes: writes.collect(), ..Batch::default() }
-}
-
-fn apply(contents: &mut Contents, batch: &Batch) {
-    for (key, write) in &batch.writes {
-        match write {
-            Write::Put(value) => drop(contents.insert(key.clone(), value.to_vec())),
-            _ => drop(contents.remove(key)),
-        }
-    }
-}
-
-async fn a_commit_that_was_polled_and_dropped_happens(context: Context) -> Checked {
-    let history = prop::collection::vec((groups(), 1..4_usize), 1..60);
-    search(&context, history, async |history| {
-        let store = context.open().await?.store;
-        let mut now = Contents::new();
-        for (group, polls) in &history {
-            let batches: Vec<Batch> = group.iter().map(|writes| batch_of(writes)).collect();
-            // A reader may meet what is there between two batches of the group.
-            let mut on_the_way = vec![now.clone()];
-            for batch in &batches {
-                apply(&mut now, batch);
-                on_the_way.push(now.clone());
-            }
-            drop(poll_times(store.commit(batches), *polls).await);
-            let mut asked = 0;
-            loop {
-                let found = contents(&*store).await?;
-                if found == now {
-                    break;
-                }
-                ensure!(on_the_way.contains(&found), "{found:?} was never there: {on_the_way:?}");
-                ensure!(asked < PATIENCE, "the commit did not happen: {found:?} instead of {now:?}");
-                commit_barrier(&*store).await?;
-                asked += 1;
-            }
-        }
-        store.close().await?;
-        Ok(history.iter().map(|(group, _)| group.len()).sum())
-    })
-    .await
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Call {
-    Get,
-    Scan,
-    Summarize,
-    Snapshot,
-    Changed,
-    DropRange,
-    Commit(u8),
-}
-
-async fn make(store: &dyn Store, call: Call) -> Result<()> {
-    let key = |byte| StoredKey::from(vec![byte]);
-    let all = KeyRange::ALL;
-    let limit = 100;
-    match call {
-        Call::Get => store.get(&[key(b'a'), key(b'b')]).await.map(drop),
-        Call::Scan => {
-            let scan = Scan { range: all, reverse: false, limit, max_bytes: usize::MAX, fetch: Fetch::Targets };
-            store.scan(&scan).await.map(drop)
-        }
-        Call::Summarize => store.summarize(&all).await.map(drop),
-        Call::Snapshot => store.snapshot().await.map(drop),
-        // It waits for what does not come.
-        Call::Changed => store.changed(Revision(u64::MAX)).await.map(drop),
-        Call::DropRange => store.drop_range(&all, &[]).await.map(drop),
-        Call::Commit(byte) => store.commit(vec![batch_of(&[(b'a' + byte % 6, Some(byte))])]).await.map(drop),
-    }
-}
-
-async fn dropped_calls_leave_nothing_behind(context: Context) -> Checked {
-    let call = prop_oneof![
-        2 => Just(Call::Get),
-        2 => Just(Call::Scan),
-        2 => Just(Call::Summarize),
-        6 => Just(Call::Snapshot),
-        2 => Just(Call::Changed),
-        1 => Just(Call::DropRange),
-        3 => any::<u8>().prop_map(Call::Commit),
-    ];
-    let history = prop::collection::vec((call, 0..3_usize), 1..300);
-    search(&context, history, async |history| {
-        let store = context.open_with(limits(&context)).await?.store;
-        for (call, polls) in &history {
-            match poll_times(make(&*store, *call), *polls).await {
-                // One that was dropped may still be on its way to give its snapshot back.
-                Some(Err(error)) if !error.is_limit() => return Err(error.into()),
-                _ => {}
-            }
-        }
-        ensure_all_snapshots_are_free(&*store).await?;
-        // What was dropped before comes before what is called now.
-        store.drop_range(&KeyRange::ALL, &[]).await?;
-        store.commit(vec![batch_of(&[(b'a', Some(7))])]).await?;
-        ensure_eq!(contents(&*store).await?, Contents::from([(StoredKey::from(vec![b'a']), vec![7; 3])]));
-        store.close().await?;
-        Ok(history.len())
+        run.end().await
     })
     .await
 }

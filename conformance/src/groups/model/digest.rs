@@ -8,8 +8,9 @@ use proptest::prelude::*;
 use strongroom_core::store::Store;
 use strongroom_core::{ManualClock, Timestamp};
 
-use super::calls::{Call, Player, call};
+use super::calls::{Call, call};
 use super::interleaved::{Round, interleave, round};
+use super::player::Player;
 use super::records::{Note, database};
 use super::reference::Reference;
 use super::search::search;

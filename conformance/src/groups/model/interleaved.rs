@@ -91,19 +91,19 @@ async fn run(context: &Context, rounds: &[Round], reopen: bool) -> Checked<usize
 pub(super) async fn interleave(db: &Database, number: usize, round: &Round) -> Checked<Vec<Done>> {
     let turns = &Turns::new(round.scripts.len());
     let transactions = round.scripts.iter().enumerate().map(|(task, script)| async move {
-        turns.next(task).await;
+        turns.wait(task).await;
         let runs = &AtomicUsize::new(0);
         let result = db.write_at(|tx| async move {
             let in_turns = runs.fetch_add(1, Ordering::SeqCst) < RUNS_IN_TURNS;
             let mut answers = Vec::new();
             for (at, step) in script.iter().enumerate() {
                 if in_turns {
-                    turns.next(task).await;
+                    turns.wait(task).await;
                 }
                 answers.push(take_within(&tx, &step.clone().marked(&mark(number, task, at))).await?);
             }
             if in_turns {
-                turns.next(task).await;
+                turns.wait(task).await;
             }
             Ok(answers)
         });

@@ -36,7 +36,7 @@ impl Turns {
     }
 
     /// Waits for the task's turn.
-    pub(crate) async fn next(&self, task: usize) {
+    pub(crate) async fn wait(&self, task: usize) {
         self.say.send(Said::Waits(task)).ok();
         if let Ok(permit) = self.granted[task].acquire().await {
             permit.forget();

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use strongroom_core::store::Limits;
 
-use super::calls::{Call, Player, call};
+use super::calls::{Call, call};
+use super::player::Player;
 use super::reference::Reference;
 use super::search::search;
 use crate::case::cases;

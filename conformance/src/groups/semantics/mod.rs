@@ -25,7 +25,7 @@ mod snapshot_limits;
 mod snapshots;
 mod stamped;
 mod summarize;
-mod support;
+pub(crate) mod support;
 
 use crate::Case;
 

@@ -22,12 +22,12 @@ use crate::{Checked, Failure, ensure, ensure_eq, ensure_kind};
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Polls once, with a waker that wakes nobody.
-pub(super) fn poll_once<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
+pub(crate) fn poll_once<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
     Pin::new(future).poll(&mut TaskContext::from_waker(Waker::noop()))
 }
 
 /// Waits for what must happen without anybody's doing, and fails if it does not.
-pub(super) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> Checked<T> {
+pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> Checked<T> {
     let (ended, end) = mpsc::channel::<()>();
     let watch = spawn_blocking(move || end.recv_timeout(PATIENCE));
     let future = pin!(future);
@@ -40,62 +40,62 @@ pub(super) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> Chec
 }
 
 /// Waits for a task of the case's own.
-pub(super) async fn join<T>(task: JoinHandle<Checked<T>>) -> Checked<T> {
+pub(crate) async fn join<T>(task: JoinHandle<Checked<T>>) -> Checked<T> {
     task.await.map_err(|error| Failure::new(error.to_string()))?
 }
 
-pub(super) fn key(bytes: impl AsRef<[u8]>) -> StoredKey {
+pub(crate) fn key(bytes: impl AsRef<[u8]>) -> StoredKey {
     StoredKey::from(bytes.as_ref().to_vec())
 }
 
-pub(super) fn put(value: impl AsRef<[u8]>) -> Write {
+pub(crate) fn put(value: impl AsRef<[u8]>) -> Write {
     Write::Put(value.as_ref().to_vec().into())
 }
 
-pub(super) fn link(target: impl AsRef<[u8]>) -> Write {
+pub(crate) fn link(target: impl AsRef<[u8]>) -> Write {
     Write::Link(LinkTo::Key(key(target)))
 }
 
 /// A link to the tail of its own key.
-pub(super) fn suffix(at: u16) -> Write {
+pub(crate) fn suffix(at: u16) -> Write {
     Write::Link(LinkTo::Suffix(at))
 }
 
-pub(super) fn value(bytes: impl AsRef<[u8]>) -> Content {
+pub(crate) fn value(bytes: impl AsRef<[u8]>) -> Content {
     Content::Value(bytes.as_ref().to_vec().into())
 }
 
-pub(super) fn row(revision: Revision, content: Content) -> Option<Row> {
+pub(crate) fn row(revision: Revision, content: Content) -> Option<Row> {
     Some(Row { revision, content })
 }
 
-pub(super) fn batch<K: AsRef<[u8]>>(writes: impl IntoIterator<Item = (K, Write)>) -> Batch {
+pub(crate) fn batch<K: AsRef<[u8]>>(writes: impl IntoIterator<Item = (K, Write)>) -> Batch {
     let writes: BTreeMap<_, _> = writes.into_iter().map(|(name, write)| (key(name), write)).collect();
     Batch { writes, ..Batch::default() }
 }
 
 /// A batch of stamped rows alone.
-pub(super) fn log<V: AsRef<[u8]>>(rows: impl IntoIterator<Item = (&'static str, V)>) -> Batch {
+pub(crate) fn log<V: AsRef<[u8]>>(rows: impl IntoIterator<Item = (&'static str, V)>) -> Batch {
     let stamped = rows.into_iter().map(|(prefix, value)| (KeyPrefix(key(prefix)), value.as_ref().to_vec().into()));
     Batch { stamped: stamped.collect(), ..Batch::default() }
 }
 
 /// A batch of guards alone.
-pub(super) fn check(guards: impl IntoIterator<Item = Guard>) -> Batch {
+pub(crate) fn check(guards: impl IntoIterator<Item = Guard>) -> Batch {
     Batch { guards: guards.into_iter().collect(), ..Batch::default() }
 }
 
-pub(super) fn key_guard(name: impl AsRef<[u8]>, revision: Option<Revision>) -> Guard {
+pub(crate) fn key_guard(name: impl AsRef<[u8]>, revision: Option<Revision>) -> Guard {
     Guard::Key { key: key(name), revision }
 }
 
-pub(super) fn range_guard(range: KeyRange, as_of: Revision, rows: u64) -> Guard {
+pub(crate) fn range_guard(range: KeyRange, as_of: Revision, rows: u64) -> Guard {
     Guard::Range { range, as_of, rows }
 }
 
 /// Commits one batch that must succeed.
 #[track_caller]
-pub(super) fn commit(store: &dyn Store, batch: Batch) -> impl Future<Output = Checked<Revision>> {
+pub(crate) fn commit(store: &dyn Store, batch: Batch) -> impl Future<Output = Checked<Revision>> {
     let place = Location::caller();
     async move {
         match store.commit(vec![batch]).await?.as_slice() {
@@ -106,14 +106,14 @@ pub(super) fn commit(store: &dyn Store, batch: Batch) -> impl Future<Output = Ch
 }
 
 /// Commits batches in one call, and gives as many outcomes.
-pub(super) async fn commit_all<const N: usize>(store: &dyn Store, batches: [Batch; N]) -> Checked<[Outcome; N]> {
+pub(crate) async fn commit_all<const N: usize>(store: &dyn Store, batches: [Batch; N]) -> Checked<[Outcome; N]> {
     let outcomes = store.commit(batches.to_vec()).await?;
     let given = outcomes.len();
     outcomes.try_into().map_err(|_| Failure::new(format!("{given} outcomes for {N} batches")))
 }
 
 /// Writes a row under each name, with the name as its value, in as few batches as the limits allow.
-pub(super) async fn fill<K: AsRef<[u8]>>(store: &dyn Store, names: &[K]) -> Checked {
+pub(crate) async fn fill<K: AsRef<[u8]>>(store: &dyn Store, names: &[K]) -> Checked {
     let batches = names.chunks(store.info().limits.batch_writes_max.min(1_000));
     let batches = batches.map(|names| batch(names.iter().map(|name| (name, put(name)))));
     for outcome in store.commit(batches.collect()).await? {
@@ -123,12 +123,12 @@ pub(super) async fn fill<K: AsRef<[u8]>>(store: &dyn Store, names: &[K]) -> Chec
 }
 
 #[track_caller]
-pub(super) fn committed(outcome: &Outcome) -> Checked<Revision> {
+pub(crate) fn committed(outcome: &Outcome) -> Checked<Revision> {
     outcome.revision().ok_or_else(|| Failure::new(format!("not committed: {outcome:?}")))
 }
 
 #[track_caller]
-pub(super) fn rejection(outcome: &Outcome) -> Checked<&Error> {
+pub(crate) fn rejection(outcome: &Outcome) -> Checked<&Error> {
     match outcome {
         Outcome::Rejected(error) => Ok(error),
         other => Err(Failure::new(format!("not rejected: {other:?}"))),
@@ -137,7 +137,7 @@ pub(super) fn rejection(outcome: &Outcome) -> Checked<&Error> {
 
 /// Checks that a batch was rejected, and for this reason.
 #[track_caller]
-pub(super) fn rejected(outcome: &Outcome, kind: ErrorKind) -> Checked {
+pub(crate) fn rejected(outcome: &Outcome, kind: ErrorKind) -> Checked {
     match outcome {
         Outcome::Rejected(error) if error.kind() == kind => Ok(()),
         other => Err(Failure::new(format!("not rejected with {kind:?}: {other:?}"))),
@@ -145,7 +145,7 @@ pub(super) fn rejected(outcome: &Outcome, kind: ErrorKind) -> Checked {
 }
 
 #[track_caller]
-pub(super) fn conflict(outcome: &Outcome) -> Checked<usize> {
+pub(crate) fn conflict(outcome: &Outcome) -> Checked<usize> {
     match outcome {
         Outcome::Conflict { guard } => Ok(*guard),
         other => Err(Failure::new(format!("no conflict: {other:?}"))),
@@ -153,7 +153,7 @@ pub(super) fn conflict(outcome: &Outcome) -> Checked<usize> {
 }
 
 /// Which guard does not hold now, if one does not.
-pub(super) async fn broken_guard(store: &dyn Store, guards: impl IntoIterator<Item = Guard>) -> Checked<Option<usize>> {
+pub(crate) async fn broken_guard(store: &dyn Store, guards: impl IntoIterator<Item = Guard>) -> Checked<Option<usize>> {
     match &commit_all(store, [check(guards)]).await? {
         [Outcome::Committed(_)] => Ok(None),
         [outcome] => conflict(outcome).map(Some),
@@ -161,34 +161,34 @@ pub(super) async fn broken_guard(store: &dyn Store, guards: impl IntoIterator<It
 }
 
 /// The newest revision that a read sees.
-pub(super) async fn current(store: &dyn Read) -> Checked<Revision> {
+pub(crate) async fn current(store: &dyn Read) -> Checked<Revision> {
     Ok(store.get(&[]).await?.as_of)
 }
 
 /// One row.
-pub(super) async fn read(store: &dyn Read, name: impl AsRef<[u8]>) -> Checked<Option<Row>> {
+pub(crate) async fn read(store: &dyn Read, name: impl AsRef<[u8]>) -> Checked<Option<Row>> {
     let mut rows = store.get(&[key(name)]).await?.rows;
     ensure_eq!(rows.len(), 1, "rows for one key");
     Ok(rows.remove(0))
 }
 
 /// Every row with its value, as far as one page goes.
-pub(super) fn everything(store: &dyn Store) -> Scan {
+pub(crate) fn everything(store: &dyn Store) -> Scan {
     let limit = store.info().limits.page_entries_max;
     Scan { range: KeyRange::ALL, reverse: false, limit, max_bytes: usize::MAX, fetch: Fetch::Values }
 }
 
 /// Every row of a range with its value, as far as one page goes.
-pub(super) fn within(store: &dyn Store, range: KeyRange) -> Scan {
+pub(crate) fn within(store: &dyn Store, range: KeyRange) -> Scan {
     Scan { range, ..everything(store) }
 }
 
-pub(super) fn keys(page: &Page) -> Vec<&[u8]> {
+pub(crate) fn keys(page: &Page) -> Vec<&[u8]> {
     page.entries.iter().map(|entry| entry.key.as_bytes()).collect()
 }
 
 /// Reads a range page by page to its end.
-pub(super) async fn pages(store: &dyn Read, scan: &Scan) -> Checked<Vec<Page>> {
+pub(crate) async fn pages(store: &dyn Read, scan: &Scan) -> Checked<Vec<Page>> {
     let mut pages: Vec<Page> = Vec::new();
     let mut scan = scan.clone();
     loop {
@@ -206,7 +206,7 @@ pub(super) async fn pages(store: &dyn Read, scan: &Scan) -> Checked<Vec<Page>> {
 }
 
 /// A second opener of the place, where the backend shares it; none where the backend refuses it, as an exclusive one must.
-pub(super) async fn second_opener(site: &Site) -> Checked<Option<Arc<dyn Store>>> {
+pub(crate) async fn second_opener(site: &Site) -> Checked<Option<Arc<dyn Store>>> {
     match site.store.info().sharing {
         Sharing::Shared => Ok(Some(site.second().await?)),
         Sharing::Exclusive => {

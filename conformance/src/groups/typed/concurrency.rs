@@ -22,6 +22,8 @@ cases! { Typed;
     write_skew_is_refused,
     a_phantom_of_a_page_is_refused,
     a_phantom_of_a_count_is_refused,
+    a_record_that_changed_in_a_scanned_range_is_refused,
+    a_record_that_took_the_place_of_another_is_refused,
     the_record_behind_an_entry_is_guarded_with_it,
 }
 
@@ -237,4 +239,40 @@ async fn the_record_behind_an_entry_is_guarded_with_it(context: Context) -> Chec
     let notes = db.query(Note::PRIMARY).page().await?.records;
     ensure_eq!(notes.iter().filter(|note| note.text == "taken").count(), 1);
     Ok(())
+}
+
+/// The range has as many rows as before: one of them is newer.
+async fn a_record_that_changed_in_a_scanned_range_is_refused(context: Context) -> Checked {
+    let (db, _site) = open(&context).await?;
+    put_all(&db, &[Counter::new("0", 1), Counter::new("1", 1)]).await?;
+    race(&db, |tx, who, meeting| async move {
+        let counters = tx.query(Counter::PRIMARY).page().await?.records;
+        meeting.wait().await;
+        if counters.iter().all(|counter| counter.value == 1) {
+            tx.put(&Counter::new(&who.to_string(), 0)).await
+        } else {
+            Ok(())
+        }
+    })
+    .await?;
+    let left: i64 = db.query(Counter::PRIMARY).page().await?.records.iter().map(|counter| counter.value).sum();
+    ensure_eq!(left, 1);
+    sound(&db).await
+}
+
+/// As many rows as before, and those that were there are unchanged: one is gone, another one has come.
+async fn a_record_that_took_the_place_of_another_is_refused(context: Context) -> Checked {
+    let (db, _site) = open(&context).await?;
+    put_all(&db, &[Counter::new("0", 0), Counter::new("1", 1), Counter::new("2", 2)]).await?;
+    race(&db, |tx, who, meeting| async move {
+        let count = tx.query(Counter::GROUP).equal("all").count().await?;
+        meeting.wait().await;
+        tx.delete(&Counter::key(&who.to_string())).await?;
+        tx.insert(&Counter::new(&format!("new {who}"), count.cast_signed())).await
+    })
+    .await?;
+    // The second has seen what the first left.
+    ensure_eq!(db.query(Counter::GROUP).equal("all").range(3..=3).count().await?, 2);
+    ensure_eq!(db.count::<Counter>().await?, 3);
+    sound(&db).await
 }

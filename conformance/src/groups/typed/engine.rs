@@ -101,6 +101,7 @@ async fn a_conversation_is_paged_newest_first_without_loss_or_repeat(context: Co
         let page = engine.messages_of_conversation("c", Paging { limit: 7, before }).await?;
         ensure!(page.records.len() == 7 || page.next.is_none());
         all.extend(page.records);
+        ensure!(all.len() < 1_000, "pages without end");
         // A cursor survives as text.
         let Some(next) = page.next else { break };
         before = Some(Before::Cursor(next.to_string().parse()?));
@@ -162,7 +163,10 @@ async fn the_engine_compacts(context: Context) -> Checked {
     let compaction = engine.compact().await?;
     ensure!(compaction.bytes_after <= compaction.bytes_before, "{compaction:?}");
     ensure_eq!(engine.messages_of_conversation("c", Paging::default()).await?.records.len(), 10);
-    sound(engine.database()).await
+    sound(engine.database()).await?;
+    engine.close().await?;
+    ensure_kind!(engine.compact().await, ErrorKind::Closed);
+    Ok(())
 }
 
 async fn the_engine_counts_and_closes(context: Context) -> Checked {

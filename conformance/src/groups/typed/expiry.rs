@@ -1,16 +1,13 @@
 //! Records that expire are gone when their time comes, by the database's clock, whether or not they were swept.
 
-use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use async_trait::async_trait;
-use futures_util::future::BoxFuture;
-use strongroom_core::store::{Read, Rows, StoredKey};
-use strongroom_core::{Clock, Database, ErrorKind, Result};
+use strongroom_core::{Clock, Database, ErrorKind};
 
-use super::support::{Note, at, ids, open, open_as, put_all, schema, some, sound};
+use super::meanwhile::{Meanwhile, Moment};
+use super::support::{Note, at, ids, open, put_all, schema, some, sound};
 use crate::case::cases;
-use crate::twist::{Twist, Twisted};
+use crate::twist::Twisted;
 use crate::{Checked, Context, ensure, ensure_eq, ensure_kind};
 
 cases! { Typed;
@@ -129,47 +126,20 @@ async fn pages_are_full_also_where_most_has_expired(context: Context) -> Checked
     Ok(())
 }
 
-type Event = BoxFuture<'static, ()>;
-
-/// Lets something happen right after the next `get`.
-#[derive(Default)]
-struct Meanwhile(Mutex<Option<Event>>);
-
-impl fmt::Debug for Meanwhile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Meanwhile")
-    }
-}
-
-#[async_trait]
-impl Twist for Meanwhile {
-    async fn get(&self, inner: &dyn Read, keys: &[StoredKey]) -> Result<Rows> {
-        let rows = inner.get(keys).await;
-        let event = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(event) = event {
-            event.await;
-        }
-        rows
-    }
-}
-
 /// The holder of a unique entry has expired, and is removed between the reads of a lone put.
 async fn an_expired_holder_that_goes_meanwhile_is_no_violation(context: Context) -> Checked {
     let (other, site) = open(&context).await?;
-    let meanwhile = Arc::new(Meanwhile::default());
+    let meanwhile = Arc::new(Meanwhile::new(Moment::AfterGet));
     let store = Arc::new(Twisted::new(site.store.clone(), meanwhile.clone()));
     let db = Database::builder(schema()?).clock(site.clock.clone()).open(store).await?;
     db.put(&Note { slug: Some("s".to_owned()), ..expiring(1, 2_000) }).await?;
     site.clock.set(at(3_000));
-    let removed = Arc::new(Mutex::new(None));
-    let told = removed.clone();
-    let event: Event = Box::pin(async move {
-        let deleted = other.delete(&Note::key("r", &1)).await;
-        *told.lock().unwrap_or_else(PoisonError::into_inner) = Some(deleted.is_ok());
+    meanwhile.then(async move {
+        other.delete(&Note::key("r", &1)).await?;
+        Ok(())
     });
-    *meanwhile.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(event);
     db.put(&Note::with_slug(2, "s")).await?;
-    ensure_eq!(*removed.lock().unwrap_or_else(PoisonError::into_inner), Some(true), "it did happen");
-    ensure_eq!(ids(&open_as(&site, schema()?).await?.query(Note::SLUG).equal("s").page().await?.records), [2]);
+    meanwhile.happened()?;
+    ensure_eq!(ids(&db.query(Note::SLUG).equal("s").page().await?.records), [2]);
     sound(&db).await
 }

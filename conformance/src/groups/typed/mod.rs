@@ -10,6 +10,7 @@ mod engine;
 mod expiry;
 mod indexes;
 mod matrix;
+mod meanwhile;
 mod pages;
 mod queries;
 mod records;

@@ -166,9 +166,9 @@ async fn a_deletion_in_a_transaction_is_atomic(context: Context) -> Checked {
 
 async fn records_of_many_entries_are_deleted_in_smaller_batches(context: Context) -> Checked {
     let (db, _site) = open_with(&context, Limits { batch_writes_max: 300, ..context.limits() }).await?;
-    for id in 0..40 {
-        let tags = (0..30).map(|tag| tag.to_string()).collect();
-        db.put(&Note { tags, ..Note::new("r", id, 1) }).await?;
+    let tagged = |id| Note { tags: (0..30).map(|tag| tag.to_string()).collect(), ..Note::new("r", id, 1) };
+    for few in (0..40).map(tagged).collect::<Vec<_>>().chunks(8) {
+        put_all(&db, few).await?;
     }
     ensure_eq!(db.query(Note::TAG).equal("7").count().await?, 40);
     // 40 records of 33 rows each: more than one batch holds.

@@ -23,8 +23,8 @@ fn notes() -> Vec<Note> {
         thread: text(id % 3, "t\0"),
         tags: (0..id % 4).map(|tag| format!("{tag}")).collect(),
         slug: text(id % 2, "s").map(|slug| format!("{slug}{id}")),
-        done_at: (id % 5 == 0).then(|| at(i64::from(id))),
-        expires_at: (id % 7 == 0).then(|| at(i64::from(id) + 10)),
+        done_at: id.is_multiple_of(5).then(|| at(i64::from(id))),
+        expires_at: id.is_multiple_of(7).then(|| at(i64::from(id) + 10)),
         text: "é\0".repeat(id as usize),
         ..Note::new(["", "a", "a\0"][id as usize % 3], id, i64::from(id % 10) - 5)
     };

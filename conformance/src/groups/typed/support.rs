@@ -189,6 +189,7 @@ pub(super) async fn rows(store: &dyn Store, collection: u16, index: u8) -> Check
         let scan = Scan { range: range.clone(), reverse: false, limit, max_bytes: usize::MAX, fetch: Fetch::Values };
         let page = store.scan(&scan).await?;
         rows.extend(page.entries);
+        ensure!(rows.len() < 10_000, "rows without end");
         match rows.last() {
             Some(last) if page.more => range = range.beyond(&last.key, false),
             _ => return Ok(rows),

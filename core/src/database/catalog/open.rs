@@ -1,6 +1,7 @@
 //! Opening: catalog and program are brought together before the first record is touched.
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::super::commit::commit_alone;
 use super::super::context::catalog_key;
@@ -150,12 +151,20 @@ async fn read(store: &dyn Store) -> Result<Option<(Catalog, Revision)>> {
         None => Ok(None),
         Some(row) => match row.content {
             Content::Value(bytes) => {
-                refuse_newer(value::decode_within(DEPTH_MAX, &bytes, "the catalog")?)?;
-                Ok(Some((value::decode_within(DEPTH_MAX, &bytes, "the catalog")?, row.revision)))
+                refuse_newer(decode(&bytes)?)?;
+                Ok(Some((decode(&bytes)?, row.revision)))
             }
             Content::Link(_) => Err(Error::new(ErrorKind::Corrupt, "the catalog is a link")),
         },
     }
+}
+
+/// A catalog without one of its fields is damaged: no program writes one.
+fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+    value::decode_within(DEPTH_MAX, bytes, "the catalog").map_err(|error| match error.kind() {
+        ErrorKind::SchemaMismatch => Error::new(ErrorKind::Corrupt, "the catalog: a field is missing"),
+        _ => error,
+    })
 }
 
 /// What every format's catalog has. Read first: a newer one may have another shape.

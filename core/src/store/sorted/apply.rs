@@ -78,10 +78,10 @@ fn apply_one<T: TableMut>(
     recent: &mut RecentWrites,
 ) -> Result<Outcome> {
     let revision = current.next();
-    let stamped: Vec<StoredKey> = batch.stamped.iter().map(|(prefix, _)| prefix.stamp(revision)).collect();
-    if let Err(error) = batch.check(limits).and_then(|()| written_once(batch, &stamped)) {
-        return Ok(Outcome::Rejected(error));
-    }
+    let stamped = match stamped_keys(batch, revision, limits) {
+        Ok(keys) => keys,
+        Err(error) => return Ok(Outcome::Rejected(error)),
+    };
     if let Some(guard) = broken(table, &batch.guards, current, recent)? {
         return Ok(Outcome::Conflict { guard });
     }
@@ -103,11 +103,18 @@ fn apply_one<T: TableMut>(
     Ok(Outcome::Committed(revision))
 }
 
-fn written_once(batch: &Batch, stamped: &[StoredKey]) -> Result<()> {
+/// Checks a batch that is to become `revision`, and gives the keys of its stamped rows.
+///
+/// # Errors
+///
+/// Why it is rejected: those of [`Batch::check`]; `InvalidInput`: a stamped row has the key of another write.
+pub fn stamped_keys(batch: &Batch, revision: Revision, limits: &Limits) -> Result<Vec<StoredKey>> {
+    batch.check(limits)?;
+    let stamped: Vec<_> = batch.stamped.iter().map(|(prefix, _)| prefix.stamp(revision)).collect();
     if stamped.iter().any(|key| batch.writes.contains_key(key)) {
         return Err(Error::new(ErrorKind::InvalidInput, "a stamped row has the key of another write of its batch"));
     }
-    Ok(())
+    Ok(stamped)
 }
 
 /// The first guard that does not hold.
@@ -124,12 +131,7 @@ fn holds<T: TableMut>(table: &T, guard: &Guard, current: Revision, recent: &Rece
     match guard {
         Guard::Key { key, revision } => Ok(table.row(key.as_bytes(), |row| row.revision)? == *revision),
         Guard::Range { range, as_of, rows } => {
-            // What was read at `as_of` is what the guard says, so without a write since then it holds. A write in the range
-            // need not break it (a row may have come and gone): then the rows decide.
-            if *as_of == current || (*as_of < current && recent.untouched(range, *as_of)) {
-                return Ok(true);
-            }
-            unchanged(table, range, *as_of, *rows)
+            Ok(recent.unchanged(range, *as_of, current) || unchanged(table, range, *as_of, *rows)?)
         }
     }
 }

@@ -6,6 +6,9 @@
 //! - [`get`], [`scan`], [`summarize`]: reading, in slices between which other tasks run;
 //! - [`apply`], [`drop_range`], [`RecentWrites`]: guarded batches in order, each whole or not at all;
 //! - [`Views`]: the current view for reads, snapshots with their limits, waiting for changes, closing.
+//!
+//! An engine that is asked over a channel has no such table; it uses the parts: [`stamped_keys`], [`RecentWrites`],
+//! [`StoredRow`], [`Registry`].
 
 mod apply;
 mod read;
@@ -16,10 +19,11 @@ mod steady;
 mod table;
 mod views;
 
-pub use apply::{Applied, apply, drop_range};
+pub use apply::{Applied, apply, drop_range, stamped_keys};
 pub use read::{get, scan, summarize};
 pub use recent::RecentWrites;
 pub use row::{StoredContent, StoredRow};
+pub use snapshots::{OpenSnapshots, Registry};
 pub use steady::SteadyClock;
 pub use table::{Table, TableMut, Visit};
-pub use views::{View, Views};
+pub use views::{View, Views, closed};

@@ -9,7 +9,9 @@ use crate::store::{KeyRange, Revision};
 const BATCHES_MAX: usize = 1_000;
 const BYTES_MAX: usize = 4 << 20;
 
-/// The keys that the newest batches of an exclusive store wrote, as far back as they fit.
+/// The keys that the newest batches wrote, as far back as they fit.
+///
+/// It must hear of every batch: a store that other processes write to begins a new one whenever one of them has written.
 pub struct RecentWrites {
     batches: VecDeque<BatchKeys>,
     bytes: usize,
@@ -30,7 +32,7 @@ impl RecentWrites {
     }
 
     /// Notes what the batch of `revision` wrote, in any order.
-    pub(super) fn note<'a>(&mut self, revision: Revision, keys: impl Iterator<Item = &'a [u8]>) {
+    pub fn note<'a>(&mut self, revision: Revision, keys: impl Iterator<Item = &'a [u8]>) {
         let batch = BatchKeys::new(revision, keys);
         self.bytes += batch.size();
         self.batches.push_back(batch);
@@ -41,8 +43,14 @@ impl RecentWrites {
         }
     }
 
-    /// Whether surely no batch after `as_of` wrote a key of `range`. `false` also means "not remembered".
-    pub(super) fn untouched(&self, range: &KeyRange, as_of: Revision) -> bool {
+    /// Whether `range` is surely at `current` as it was at `as_of`, so that a guard over it holds. `false` also means "not
+    /// remembered": then the rows decide. So do they after a write in the range, since a row may have come and gone.
+    pub fn unchanged(&self, range: &KeyRange, as_of: Revision, current: Revision) -> bool {
+        as_of == current || (as_of < current && self.untouched(range, as_of))
+    }
+
+    /// Whether surely no batch after `as_of` wrote a key of `range`.
+    fn untouched(&self, range: &KeyRange, as_of: Revision) -> bool {
         let newer = self.batches.iter().rev().take_while(|batch| batch.revision > as_of);
         as_of >= self.complete_after && newer.into_iter().all(|batch| !batch.touches(range))
     }

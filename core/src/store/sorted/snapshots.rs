@@ -6,19 +6,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use super::views::closed;
-use super::{View, get, scan, summarize};
+use super::{View, closed, get, scan, summarize};
 use crate::error::{Error, ErrorKind, Limit, Result};
 use crate::store::{KeyRange, Limits, Page, Read, Revision, Rows, Scan, Snapshot, StoreInfo, StoredKey, Summary};
 use crate::time::{Clock, Timestamp};
 
 /// Every open snapshot of a store. A snapshot's handle has its number only, so that the store can release the view.
+///
+/// Those past their age are released whenever anybody asks for something here: there is no timer.
 #[derive(Debug)]
-pub(super) struct Registry<V> {
+pub struct Registry<V> {
     open: Mutex<OpenSnapshots<V>>,
 }
 
-pub(super) struct OpenSnapshots<V> {
+/// The open snapshots of a [`Registry`], while it is locked.
+pub struct OpenSnapshots<V> {
     views: BTreeMap<u64, (Timestamp, Arc<V>)>,
     next_id: u64,
     count_max: usize,
@@ -28,7 +30,8 @@ pub(super) struct OpenSnapshots<V> {
 }
 
 impl<V> Registry<V> {
-    pub(super) fn new(limits: &Limits, clock: Arc<dyn Clock>) -> Self {
+    /// None yet. `clock` is what snapshots age by; it should never go back.
+    pub fn new(limits: &Limits, clock: Arc<dyn Clock>) -> Self {
         let open = OpenSnapshots {
             views: BTreeMap::new(),
             next_id: 0,
@@ -41,13 +44,14 @@ impl<V> Registry<V> {
     }
 
     /// The open snapshots, those past their age released.
-    pub(super) fn lock(&self) -> MutexGuard<'_, OpenSnapshots<V>> {
+    pub fn lock(&self) -> MutexGuard<'_, OpenSnapshots<V>> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.release_expired();
         open
     }
 
-    pub(super) fn release_expired(&self) {
+    /// Releases those past their age.
+    pub fn release_expired(&self) {
         drop(self.lock());
     }
 
@@ -55,7 +59,8 @@ impl<V> Registry<V> {
         self.lock().views.clear();
     }
 
-    pub(super) fn close(&self) {
+    /// Ends all of them: they answer `Closed` from now on.
+    pub fn close(&self) {
         let mut open = self.lock();
         open.closed = true;
         open.views.clear();
@@ -63,12 +68,27 @@ impl<V> Registry<V> {
 }
 
 impl<V> OpenSnapshots<V> {
-    pub(super) fn len(&self) -> usize {
-        self.views.len()
+    /// Whether none is open, as an operation that needs the store alone must know.
+    ///
+    /// # Errors
+    ///
+    /// `Busy`, with their number.
+    pub fn check_none(&self) -> Result<()> {
+        match self.views.len() {
+            0 => Ok(()),
+            open => Err(Error::new(ErrorKind::Busy, format!("{open} snapshots are open: drop them, then try again"))),
+        }
     }
 
     /// Keeps a view and gives its number.
-    pub(super) fn add(&mut self, view: Arc<V>) -> Result<u64> {
+    ///
+    /// # Errors
+    ///
+    /// `Limit(Snapshots)`, `Closed`.
+    pub fn add(&mut self, view: Arc<V>) -> Result<u64> {
+        if self.closed {
+            return Err(closed());
+        }
         if self.views.len() >= self.count_max {
             return Err(Error::limit(Limit::Snapshots, self.count_max as u64, self.views.len() as u64 + 1));
         }
@@ -78,12 +98,23 @@ impl<V> OpenSnapshots<V> {
         Ok(id)
     }
 
-    fn view(&self, id: u64) -> Result<Arc<V>> {
+    /// The view of a snapshot.
+    ///
+    /// # Errors
+    ///
+    /// `SnapshotExpired`, `Closed`.
+    pub fn view(&self, id: u64) -> Result<Arc<V>> {
         match self.views.get(&id) {
             Some((_, view)) => Ok(view.clone()),
             None if self.closed => Err(closed()),
             None => Err(Error::new(ErrorKind::SnapshotExpired, "the snapshot was held for too long: take a new one")),
         }
+    }
+
+    /// Gives a snapshot's view back, if it is still there. Drop it when the registry is no longer locked.
+    #[must_use]
+    pub fn remove(&mut self, id: u64) -> Option<Arc<V>> {
+        self.views.remove(&id).map(|(_, view)| view)
     }
 
     /// The oldest come first, so the first that lives ends the search.
@@ -131,7 +162,7 @@ impl<V> Held<V> {
 
 impl<V> Drop for Held<V> {
     fn drop(&mut self) {
-        let view = self.registry.lock().views.remove(&self.id);
+        let view = self.registry.lock().remove(self.id);
         // Outside the lock: giving back an engine's resources may take a while.
         drop(view);
     }

@@ -64,11 +64,7 @@ impl<V: View> Views<V> {
     /// `Busy` if a snapshot is open that has not reached its age.
     pub fn pause(&self) -> Result<()> {
         let open = self.snapshots.lock();
-        let snapshots = open.len();
-        if snapshots > 0 {
-            let message = format!("{snapshots} snapshots are open: drop them, then try again");
-            return Err(Error::new(ErrorKind::Busy, message));
-        }
+        open.check_none()?;
         let paused = match &*self.current.borrow() {
             Current::Open(view) => Current::Paused(view.revision()),
             Current::Paused(_) | Current::Failed(_) | Current::Closed => return Ok(()),
@@ -214,6 +210,6 @@ impl<V: View> Views<V> {
 }
 
 /// The answer to every call after `close`.
-pub(super) fn closed() -> Error {
+pub fn closed() -> Error {
     Error::new(ErrorKind::Closed, "the store was closed")
 }

@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 use futures_util::TryStreamExt;
 use serde::{Deserialize, Serialize};
-use strongroom_core::store::{Batch, Guard, KeyRange, Limits, Outcome, Store};
+use strongroom_core::store::{Batch, Guard, KeyRange, Limits, Outcome, Store, Write};
 use strongroom_core::{Database, Error, ErrorKind, Limit, Record, Result, Schema, Timestamp};
 
-use super::super::support::{at, one, open_as, put_all, rows, some, sound};
+use super::super::meanwhile::{Meanwhile, Moment};
+use super::super::support::{at, kind, one, open_as, overwrite, put_all, rows, some, sound, value};
 use super::{First, WithCode, WithTime, declared, filled, item, items, refused};
 use crate::case::cases;
 use crate::context::Site;
@@ -27,6 +28,7 @@ cases! { Typed;
     an_upgrade_cut_off_after_any_commit_is_finished,
     an_interrupted_build_goes_on_where_it_was,
     an_interrupted_way_back_leaves_no_incomplete_index,
+    a_way_back_stops_where_another_has_finished_the_index,
 }
 
 declared!(
@@ -74,10 +76,8 @@ async fn an_index_of_every_kind_can_be_added(context: Context) -> Checked {
 async fn an_index_of_many_entries_a_record_is_built_in_smaller_batches(context: Context) -> Checked {
     let site = context.open_with(Limits { batch_writes_max: 200, ..context.limits() }).await?;
     let db = open_as(&site, one::<First>(1)?).await?;
-    for id in 0..30 {
-        let tags = (0..50).map(|tag| tag.to_string()).collect();
-        db.put(&First { tags, ..item(id) }).await?;
-    }
+    let tagged = |id| First { tags: (0..50).map(|tag| tag.to_string()).collect(), ..item(id) };
+    put_all(&db, &(0..30).map(tagged).collect::<Vec<_>>()).await?;
     let db = open_as(&site, one::<WithTags>(2)?).await?;
     ensure_eq!(db.query(WithTags::TAG).equal("7").count().await?, 30);
     ensure_eq!(db.query(WithTags::TAG).count().await?, 30 * 50);
@@ -202,7 +202,7 @@ async fn upgrade_cut_off(context: &Context, late: bool) -> Checked {
     for changes in 0..100 {
         let site = context.open_with(small(context)).await?;
         let db = open_as(&site, before()?).await?;
-        put_all(&db, &items(45)).await?;
+        put_all(&db, &items(25)).await?;
         db.put(&Gone { id: 1, color: String::new(), time: at(0), code: None, tags: Vec::new() }).await?;
         let cut = open_cut(&site, next()?, changes, late).await;
         let (finished, began) = (cut.is_ok(), changes > 0 || late);
@@ -214,8 +214,8 @@ async fn upgrade_cut_off(context: &Context, late: bool) -> Checked {
         }
         let db = open_as(&site, next()?).await?;
         let found: Vec<Next> = db.query(Next::TIME).ascending().stream().try_collect().await?;
-        ensure_eq!(found.iter().map(|item| item.id).collect::<Vec<_>>(), (0..45).collect::<Vec<_>>());
-        ensure_eq!(db.query(Next::CODE).count().await?, 45, "after {changes} changes");
+        ensure_eq!(found.iter().map(|item| item.id).collect::<Vec<_>>(), (0..25).collect::<Vec<_>>());
+        ensure_eq!(db.query(Next::CODE).count().await?, 25, "after {changes} changes");
         ensure!(rows(&*site.store, 1, 1).await?.is_empty(), "the removed index after {changes} changes");
         ensure_eq!(site.store.summarize(&KeyRange::prefix(&[0, 2])).await?.rows, 0, "after {changes} changes");
         ensure!(rows(&*site.store, 0, 2).await?.is_empty(), "what is left of the build after {changes} changes");
@@ -260,4 +260,33 @@ async fn an_interrupted_way_back_leaves_no_incomplete_index(context: Context) ->
         site.store.close().await?;
     }
     Ok(())
+}
+
+/// One program meets duplicates and goes back; before it drops what it has built, the duplicate goes and another program
+/// finishes the same index and uses it.
+async fn a_way_back_stops_where_another_has_finished_the_index(context: Context) -> Checked {
+    let site = context.open_with(small(&context)).await?;
+    let db = open_as(&site, one::<First>(1)?).await?;
+    put_all(&db, &items(45)).await?;
+    let before = rows(&*site.store, 1, 0).await?;
+    db.put(&First { code: Some("code 7".to_owned()), ..item(44) }).await?;
+    let after = rows(&*site.store, 1, 0).await?;
+    let changed = some(before.into_iter().find(|row| !after.contains(row)))?;
+    let original = value(changed.content.as_ref())?;
+
+    let meanwhile = Arc::new(Meanwhile::new(Moment::BeforeDropRange));
+    let (store, schema) = (site.store.clone(), one::<WithCode>(2)?);
+    meanwhile.then(async move {
+        overwrite(&store, changed.key, Write::Put(original.into())).await?;
+        let other = Database::builder(schema).open(store).await?;
+        ensure_eq!(other.query(WithCode::CODE).count().await?, 45);
+        Ok(())
+    });
+    let twisted = Arc::new(Twisted::new(site.store.clone(), meanwhile.clone()));
+    let opened = Database::builder(one::<WithCode>(2)?).open(twisted).await;
+    ensure_eq!(kind(opened), Some(ErrorKind::UniqueViolation));
+    meanwhile.happened()?;
+    let db = open_as(&site, one::<WithCode>(2)?).await?;
+    ensure_eq!(db.query(WithCode::CODE).count().await?, 45, "the other's index is whole");
+    sound(&db).await
 }

@@ -29,6 +29,7 @@ async fn timeline(db: &Database, size: usize) -> Checked<Vec<Message>> {
             Some(cursor) => query.after(cursor).page().await?,
         };
         messages.extend(page.records);
+        ensure!(messages.len() < 1_000, "pages without end");
         match page.next {
             Some(next) => after = Some(next),
             None => return Ok(messages),

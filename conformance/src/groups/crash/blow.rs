@@ -1,0 +1,88 @@
+//! What strikes a process at work, and how it is known what it had acknowledged.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use strongroom_core::store::{Durability, Store};
+
+use super::ledger::Kept;
+use super::random::Random;
+use crate::child::Work;
+use crate::{Checked, Child, Context, Failure, Place};
+
+/// Before what a child is struck in, and what it says when it has come through.
+pub(super) const BEGIN: &str = "begin";
+pub(super) const END: &str = "end";
+
+/// What ends a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Blow {
+    /// It is killed.
+    Kill,
+    /// It is killed, and of what its medium had not synced at that moment, a selection is lost or torn.
+    Cut,
+}
+
+impl Blow {
+    /// How often a case strikes.
+    pub(super) fn rounds(self, context: &Context) -> usize {
+        match self {
+            Blow::Kill => context.effort().kills,
+            Blow::Cut => context.effort().cuts,
+        }
+    }
+
+    /// What must be left of what was acknowledged.
+    pub(super) fn kept(self, store: &dyn Store) -> Kept {
+        match (self, store.info().durability) {
+            (Blow::Kill, _) | (Blow::Cut, Durability::Power) => Kept::All,
+            (Blow::Cut, _) => Kept::Older,
+        }
+    }
+
+    /// Strikes, and gives what the child had said and nobody had heard yet.
+    pub(super) async fn strike(
+        self,
+        context: &Context,
+        place: &Place,
+        child: &mut Child,
+        random: &mut Random,
+    ) -> Checked<Vec<String>> {
+        child.kill()?;
+        let mut rest = Vec::new();
+        while let Some(line) = child.next()? {
+            rest.push(line);
+        }
+        if self == Blow::Cut {
+            context.factory().crash(place, random.next()).await?;
+        }
+        Ok(rest)
+    }
+}
+
+/// The next thing that a child says that must not have ended yet.
+pub(super) fn heard(child: &mut Child) -> Checked<String> {
+    match child.next()? {
+        Some(line) => Ok(line),
+        None => Err(Failure::new(format!("the child ended by itself: {:?}", child.wait()))),
+    }
+}
+
+/// Lets a part of what `usual` takes go by. Where it strikes decides nothing but what is tried.
+pub(super) fn pause(usual: Duration, random: &mut Random) {
+    let part = usual.mul_f64(random.below(1_200) as f64 / 1_000.0);
+    let begun = Instant::now();
+    while begun.elapsed() < part {
+        thread::yield_now();
+    }
+}
+
+/// Tells a child where in which history it begins.
+pub(super) fn argument(seed: u32, start: u32) -> u64 {
+    u64::from(seed) << 32 | u64::from(start)
+}
+
+/// What [`argument`] told: seed and start.
+pub(super) fn told(work: &Work) -> (u32, u32) {
+    ((work.argument >> 32) as u32, work.argument as u32)
+}

@@ -1,2 +1,0 @@
-use crate::case::cases;
-cases! { Isolation; }
