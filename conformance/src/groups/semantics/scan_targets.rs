@@ -259,7 +259,7 @@ async fn links_are_followed_in_the_view_of_the_page(context: Context) -> Checked
     commit(&*site.store, all(0)).await?;
     let store = site.store.clone();
     let writer = tokio::spawn({
-        let batches: Vec<_> = (1..10).map(all).collect();
+        let batches: Vec<_> = (1..20).map(all).collect();
         async move {
             for batch in batches {
                 commit(&*store, batch).await?;
