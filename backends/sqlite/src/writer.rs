@@ -218,3 +218,29 @@ async fn revisions(
     }
     Ok((newest.ok_or_else(damaged)?, rows))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::SqliteOptions;
+    use crate::connection::connect_options;
+
+    /// What takes the place of a commit that failed must be in the log itself.
+    #[tokio::test]
+    async fn a_commit_of_nothing_is_in_the_log() -> std::result::Result<(), Box<dyn std::error::Error>> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("store");
+        let connect = connect_options(&path, &SqliteOptions::default());
+        let Opened { mut connection, revision } = file::open(&path, &connect, false).await?;
+        let log_bytes = || std::fs::metadata(file::beside(&path, "-wal")).map(|found| found.len());
+        let before = log_bytes()?;
+        let columns = sqlx::query(statements::COMMIT_NOTHING).fetch_one(&mut connection).await?;
+        sqlx::query("COMMIT").execute(&mut connection).await?;
+        assert_eq!(row::revision(&columns, 0)?, revision);
+        assert!(log_bytes()? > before, "the log has {before} bytes, as before");
+        drop(columns);
+        connection.close().await?;
+        assert_eq!(file::reopen(&connect, true).await?.revision, revision);
+        Ok(())
+    }
+}
