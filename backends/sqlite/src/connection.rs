@@ -19,6 +19,8 @@ use crate::{log, row, statements};
 
 /// Statements that each connection keeps prepared: about as many as there are texts.
 const STATEMENTS_KEPT: usize = 128;
+/// More views than any limit of snapshots lets there be at one time.
+const VIEWS_MAX: u32 = 1 << 20;
 /// Rows that the engine reads ahead of whoever takes them.
 const ROWS_AHEAD: usize = 64;
 
@@ -52,6 +54,8 @@ pub(crate) struct Readers {
     connect: SqliteConnectOptions,
     /// Reads at one time, besides those of snapshots.
     turns: Arc<Semaphore>,
+    /// One is taken while a view is held, until its transaction has ended.
+    views: Arc<Semaphore>,
     /// Connections that wait at one time; one more is closed.
     waiting_max: usize,
     /// None once they are closed.
@@ -64,6 +68,7 @@ impl Readers {
         Arc::new(Readers {
             connect: connect.clone().pragma("query_only", "ON"),
             turns: Arc::new(Semaphore::new(readers_max)),
+            views: Arc::new(Semaphore::new(VIEWS_MAX as usize)),
             waiting_max: readers_max,
             waiting: Mutex::new(Some(Vec::new())),
             runtime,
@@ -78,9 +83,10 @@ impl Readers {
 
     /// A connection that holds on to what the store is now, and the revision that it sees.
     pub(crate) async fn take_view(self: &Arc<Self>) -> Result<(Reader, Revision)> {
+        let view = self.views.clone().acquire_owned().await.map_err(|_| closed())?;
         let mut reader = self.reader(None).await?;
         // From here on, also if this is given up in the middle.
-        reader.holds_view = true;
+        reader.view = Some(view);
         let began = sqlx::query(statements::BEGIN_VIEW).fetch_one(&mut *reader).await;
         let revision = began.map_err(from_engine).and_then(|columns| row::revision(&columns, 0));
         match revision {
@@ -95,7 +101,16 @@ impl Readers {
             Some(connection) => connection,
             None => self.connect.connect().await.map_err(from_engine)?,
         };
-        Ok(Reader { connection: Some(connection), holds_view: false, readers: self.clone(), _turn: turn })
+        Ok(Reader { connection: Some(connection), view: None, readers: self.clone(), _turn: turn })
+    }
+
+    /// Waits until the transactions of all views have ended, and lets none begin.
+    pub(crate) async fn views_ended(&self) {
+        // It can only fail if that has happened already.
+        if let Ok(all) = self.views.acquire_many(VIEWS_MAX).await {
+            self.views.close();
+            drop(all);
+        }
     }
 
     /// Closes those that wait, and each of the others when it comes back. Who waits for a turn answers `Closed`.
@@ -126,8 +141,8 @@ impl Readers {
 pub(crate) struct Reader {
     /// There until it is dropped.
     connection: Option<SqliteConnection>,
-    /// Whether a transaction may be open.
-    holds_view: bool,
+    /// There while a transaction may be open.
+    view: Option<OwnedSemaphorePermit>,
     readers: Arc<Readers>,
     _turn: Option<OwnedSemaphorePermit>,
 }
@@ -148,15 +163,14 @@ impl Reader {
 impl Drop for Reader {
     fn drop(&mut self) {
         let Some(mut connection) = self.connection.take() else { return };
-        if !self.holds_view {
-            return self.readers.put_back(connection);
-        }
+        let Some(view) = self.view.take() else { return self.readers.put_back(connection) };
         let readers = self.readers.clone();
         // Without a runtime the connection is closed, which ends its transaction as well.
         self.readers.runtime.spawn(async move {
             if sqlx::query("ROLLBACK").execute(&mut connection).await.is_ok() {
                 readers.put_back(connection);
             }
+            drop(view);
         });
     }
 }

@@ -29,6 +29,7 @@ mod row;
 mod snapshots;
 mod statements;
 mod store;
+mod task;
 mod transaction;
 mod writer;
 

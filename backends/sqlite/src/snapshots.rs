@@ -12,6 +12,7 @@ use crate::connection::Reader;
 use crate::error::NAME;
 use crate::read;
 use crate::store::{Inner, named};
+use crate::task;
 
 /// What a snapshot sees. One read at a time; dropped, its connection goes back.
 pub(crate) struct View(Mutex<Reader>);
@@ -55,18 +56,21 @@ impl fmt::Debug for Held {
 #[async_trait]
 impl Read for Held {
     async fn get(&self, keys: &[StoredKey]) -> Result<Rows> {
-        let read = async { read::get(&mut **self.view()?.0.lock().await, keys, &self.store.info.limits).await };
-        read.await.map_err(named("get"))
+        let (view, store, keys) = (self.view(), self.store.clone(), keys.to_vec());
+        let read = async move { read::get(&mut **view?.0.lock().await, &keys, &store.info.limits).await };
+        task::read(&self.store.runtime, read).await.map_err(named("get"))
     }
 
     async fn scan(&self, scan: &Scan) -> Result<Page> {
-        let read = async { read::scan(&mut **self.view()?.0.lock().await, scan, &self.store.info.limits).await };
-        read.await.map_err(named("scan"))
+        let (view, store, scan) = (self.view(), self.store.clone(), scan.clone());
+        let read = async move { read::scan(&mut **view?.0.lock().await, &scan, &store.info.limits).await };
+        task::read(&self.store.runtime, read).await.map_err(named("scan"))
     }
 
     async fn summarize(&self, range: &KeyRange) -> Result<Summary> {
-        let read = async { read::summarize(&mut **self.view()?.0.lock().await, range).await };
-        read.await.map_err(named("summarize"))
+        let (view, range) = (self.view(), range.clone());
+        let read = async move { read::summarize(&mut **view?.0.lock().await, &range).await };
+        task::read(&self.store.runtime, read).await.map_err(named("summarize"))
     }
 }
 

@@ -25,6 +25,7 @@ use crate::log::Log;
 use crate::options::SqliteOptions;
 use crate::read;
 use crate::snapshots::{Held, View};
+use crate::task;
 use crate::writer::Writer;
 
 /// A store in one file, through SQLite.
@@ -179,6 +180,8 @@ impl Inner {
     async fn close(&self, mut writer: Turn) -> Result<()> {
         self.changes.close();
         self.snapshots.close();
+        // What a snapshot holds on to cannot be moved out of the log.
+        self.readers.views_ended().await;
         self.readers.close().await;
         writer.close().await
     }
@@ -213,30 +216,33 @@ impl fmt::Debug for Sqlite {
 #[async_trait]
 impl Read for Sqlite {
     async fn get(&self, keys: &[StoredKey]) -> Result<Rows> {
-        let get = async {
-            let mut reader = self.inner.readers.take_turn().await?;
-            let rows = read::get(&mut reader, keys, &self.inner.info.limits).await;
+        let (store, keys) = (self.inner.clone(), keys.to_vec());
+        let get = async move {
+            let mut reader = store.readers.take_turn().await?;
+            let rows = read::get(&mut reader, &keys, &store.info.limits).await;
             reader.done(rows)
         };
-        get.await.map_err(named("get"))
+        task::read(&self.inner.runtime, get).await.map_err(named("get"))
     }
 
     async fn scan(&self, scan: &Scan) -> Result<Page> {
-        let read = async {
-            let mut reader = self.inner.readers.take_turn().await?;
-            let page = read::scan(&mut reader, scan, &self.inner.info.limits).await;
+        let (store, scan) = (self.inner.clone(), scan.clone());
+        let read = async move {
+            let mut reader = store.readers.take_turn().await?;
+            let page = read::scan(&mut reader, &scan, &store.info.limits).await;
             reader.done(page)
         };
-        read.await.map_err(named("scan"))
+        task::read(&self.inner.runtime, read).await.map_err(named("scan"))
     }
 
     async fn summarize(&self, range: &KeyRange) -> Result<Summary> {
-        let summarize = async {
-            let mut reader = self.inner.readers.take_turn().await?;
-            let summary = read::summarize(&mut reader, range).await;
+        let (store, range) = (self.inner.clone(), range.clone());
+        let summarize = async move {
+            let mut reader = store.readers.take_turn().await?;
+            let summary = read::summarize(&mut reader, &range).await;
             reader.done(summary)
         };
-        summarize.await.map_err(named("summarize"))
+        task::read(&self.inner.runtime, summarize).await.map_err(named("summarize"))
     }
 }
 
@@ -247,12 +253,13 @@ impl Store for Sqlite {
     }
 
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>> {
-        let snapshot = async {
-            let (reader, revision) = self.inner.readers.take_view().await?;
-            let id = self.inner.snapshots.lock().add(Arc::new(View::new(reader)))?;
-            Ok(Held::new(id, revision, self.inner.clone()))
+        let store = self.inner.clone();
+        let snapshot = async move {
+            let (reader, revision) = store.readers.take_view().await?;
+            let id = store.snapshots.lock().add(Arc::new(View::new(reader)))?;
+            Ok(Held::new(id, revision, store.clone()))
         };
-        Ok(Box::new(snapshot.await.map_err(named("snapshot"))?))
+        Ok(Box::new(task::read(&self.inner.runtime, snapshot).await.map_err(named("snapshot"))?))
     }
 
     async fn commit(&self, batches: Vec<Batch>) -> Result<Vec<Outcome>> {
