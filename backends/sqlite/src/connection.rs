@@ -15,10 +15,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::error::from_engine;
 use crate::options::{SqliteOptions, Synchronous};
-use crate::{row, statements};
+use crate::{log, row, statements};
 
-/// Bytes that the write-ahead log keeps on the medium when it has been emptied.
-const LOG_BYTES_KEPT: u32 = 8 << 20;
 /// Statements that each connection keeps prepared: about as many as there are texts.
 const STATEMENTS_KEPT: usize = 128;
 /// Rows that the engine reads ahead of whoever takes them.
@@ -36,7 +34,7 @@ pub(crate) fn connect_options(path: &Path, options: &SqliteOptions) -> SqliteCon
         .row_buffer_size(ROWS_AHEAD)
         .busy_timeout(Duration::from_millis(options.busy_timeout_ms.into()).min(Duration::from_secs(24 * 60 * 60)))
         .pragma("cache_size", format!("-{kibibytes}"))
-        .pragma("journal_size_limit", LOG_BYTES_KEPT.to_string())
+        .pragma("journal_size_limit", log::BYTES_KEPT.to_string())
         // A page is checked when it is read: damage is then an error, not a wrong answer.
         .pragma("cell_size_check", "ON")
         .pragma("trusted_schema", "OFF")

@@ -22,6 +22,7 @@ mod changes;
 mod connection;
 mod error;
 mod file;
+mod log;
 mod options;
 mod read;
 mod row;

@@ -43,8 +43,11 @@ const BYTES_MAX: usize = 4 << 20;
 const ROWS_EXACT: usize = 32;
 
 /// Begins a transaction that changes nothing, but writes. Its COMMIT comes after.
+///
+/// Setting a row to what it is already writes no page, and then a COMMIT puts nothing into the log. Setting a number of the
+/// header always writes the first page. The number is the format's, `FORMAT_VERSION`, as it stands there.
 pub(crate) const COMMIT_NOTHING: &str =
-    "BEGIN IMMEDIATE; UPDATE store SET revision = revision WHERE id = 1 RETURNING revision";
+    "BEGIN IMMEDIATE; PRAGMA user_version = 1; SELECT revision FROM store WHERE id = 1";
 
 /// The revision of the store and of each of `keys` that has a row, behind `begin`. Columns: revision, key, revision.
 pub(crate) fn revisions(begin: &str, keys: &[&StoredKey]) -> Query {

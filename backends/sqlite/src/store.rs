@@ -21,6 +21,7 @@ use crate::changes::{self, Changes};
 use crate::connection::{Readers, connect_options};
 use crate::error::{NAME, from_io};
 use crate::file::{self, beside};
+use crate::log::Log;
 use crate::options::SqliteOptions;
 use crate::read;
 use crate::snapshots::{Held, View};
@@ -85,7 +86,12 @@ impl Sqlite {
                 changes: Changes::new(opened.revision, options.poll_ms),
                 snapshots: Registry::new(&info.limits, options.clock),
                 readers: Readers::new(&connect, readers_max, runtime.clone()),
-                writer: Arc::new(Mutex::new(Writer::new(connect, opened, info.limits))),
+                writer: Arc::new(Mutex::new(Writer::new(
+                    connect,
+                    opened,
+                    Log::new(&path, options.busy_timeout_ms),
+                    info.limits,
+                ))),
                 path,
                 runtime,
                 info,

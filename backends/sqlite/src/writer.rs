@@ -11,6 +11,7 @@ use strongroom_core::{Error, ErrorKind, Result};
 
 use crate::error::{damaged, from_engine, is_statement};
 use crate::file::{self, Opened};
+use crate::log::{Log, checkpoint};
 use crate::transaction::Transaction;
 use crate::{row, statements};
 
@@ -22,13 +23,14 @@ pub(crate) struct Writer {
     /// The newest that it has seen.
     revision: Revision,
     recent: RecentWrites,
+    log: Log,
     limits: Limits,
 }
 
 impl Writer {
-    pub(crate) fn new(connect: SqliteConnectOptions, opened: Opened, limits: Limits) -> Self {
+    pub(crate) fn new(connect: SqliteConnectOptions, opened: Opened, log: Log, limits: Limits) -> Self {
         let Opened { connection, revision } = opened;
-        Writer { connection: Some(connection), connect, revision, recent: RecentWrites::new(revision), limits }
+        Writer { connection: Some(connection), connect, revision, recent: RecentWrites::new(revision), log, limits }
     }
 
     /// The newest revision that it has seen.
@@ -142,6 +144,7 @@ impl Writer {
             Ok(result) => match transaction.commit().await {
                 Ok(()) => {
                     self.revision = transaction.revision();
+                    self.log.bound(&mut transaction.connection).await;
                     self.connection = Some(transaction.connection);
                     return Ok(result);
                 }
@@ -216,11 +219,28 @@ async fn revisions(
     Ok((newest.ok_or_else(damaged)?, rows))
 }
 
-/// Moves what the log holds into the file.
-async fn checkpoint(connection: &mut SqliteConnection, sql: &'static str) -> Result<()> {
-    let columns = sqlx::query(sql).fetch_one(connection).await.map_err(from_engine)?;
-    match row::number(&columns, 0)? {
-        Some(0) => Ok(()),
-        _ => Err(Error::new(ErrorKind::Busy, "another process or handle reads or writes: try again")),
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::SqliteOptions;
+    use crate::connection::connect_options;
+
+    /// What takes the place of a commit that failed must be in the log itself.
+    #[tokio::test]
+    async fn a_commit_of_nothing_is_in_the_log() -> std::result::Result<(), Box<dyn std::error::Error>> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("store");
+        let connect = connect_options(&path, &SqliteOptions::default());
+        let Opened { mut connection, revision } = file::open(&path, &connect, false).await?;
+        let log_bytes = || std::fs::metadata(file::beside(&path, "-wal")).map(|found| found.len());
+        let before = log_bytes()?;
+        let columns = sqlx::query(statements::COMMIT_NOTHING).fetch_one(&mut connection).await?;
+        sqlx::query("COMMIT").execute(&mut connection).await?;
+        assert_eq!(row::revision(&columns, 0)?, revision);
+        assert!(log_bytes()? > before, "the log has {before} bytes, as before");
+        drop(columns);
+        connection.close().await?;
+        assert_eq!(file::reopen(&connect, true).await?.revision, revision);
+        Ok(())
     }
 }

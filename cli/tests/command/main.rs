@@ -3,6 +3,7 @@
 
 mod deleting;
 mod demo;
+mod engines;
 mod importing;
 mod interrupting;
 mod place;

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use strongroom_core::store::{Batch, Store};
-use strongroom_core::{Error, ErrorKind};
 
 use super::Broken;
 use super::changes::Changes;
@@ -27,11 +26,10 @@ pub(super) const ALL: &[Broken] = &[
         caught_by: "semantics::a_dropped_commit_happens_once",
         wrap: |inner| {
             let call = |inner: Arc<dyn Store>, batches: Vec<Batch>| async move {
-                let mut again = Again { inner: inner.clone(), batches: batches.clone(), done: false };
-                let begun = tokio::spawn(async move { inner.commit(batches).await });
-                let ended = begun.await;
-                again.done = true;
-                ended.map_err(|error| Error::new(ErrorKind::Io, error.to_string()))?
+                let mut twice = Twice { inner: inner.clone(), batches: batches.clone() };
+                tokio::task::yield_now().await;
+                twice.batches.clear();
+                inner.commit(batches).await
             };
             Changes::default().commit(call).on(inner)
         },
@@ -54,17 +52,16 @@ pub(super) const ALL: &[Broken] = &[
     },
 ];
 
-/// Makes a commit again when it is dropped before the commit's end.
-struct Again {
+/// Makes its batches twice when it is dropped: as if the commit had begun, and were made again.
+struct Twice {
     inner: Arc<dyn Store>,
     batches: Vec<Batch>,
-    done: bool,
 }
 
-impl Drop for Again {
+impl Drop for Twice {
     fn drop(&mut self) {
-        let (inner, batches) = (self.inner.clone(), std::mem::take(&mut self.batches));
-        if !self.done {
+        if !self.batches.is_empty() {
+            let (inner, batches) = (self.inner.clone(), [&self.batches[..], &self.batches].concat());
             // What becomes of it is told to nobody.
             tokio::spawn(async move { inner.commit(batches).await.ok() });
         }

@@ -46,6 +46,20 @@ pub(super) const ALL: &[Broken] = &[
         },
     },
     Broken {
+        name: "close_leaves_who_waits",
+        wrong: "Whoever waits for a change when the store is closed waits for ever.",
+        caught_by: "semantics::close_ends_those_who_wait_for_a_change",
+        wrap: |inner| {
+            let call = |inner: Arc<dyn Store>, after| async move {
+                match inner.changed(after).await {
+                    Err(error) if error.is_closed() => std::future::pending().await,
+                    other => other,
+                }
+            };
+            Changes::default().changed(call).on(inner)
+        },
+    },
+    Broken {
         name: "info_says_other_limits",
         wrong: "What a store says of its limits is the default, whatever was asked for.",
         caught_by: "semantics::the_limits_are_those_that_were_asked_for",

@@ -1,7 +1,7 @@
 //! Records, indexes, cursors, transactions and the catalog on this store: what the typed database makes of it.
 //!
 //! A new case goes into the file of its idea (a new idea is a new file, named in `cases` below); what several files say alike
-//! goes into `support`.
+//! goes into `support`. Cases must also hold where a codec blinds exact components: their order and length are then open.
 
 mod catalog;
 mod concurrency;

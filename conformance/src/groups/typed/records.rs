@@ -186,20 +186,35 @@ async fn an_empty_and_a_large_record_come_back_as_they_were(context: Context) ->
     Ok(())
 }
 
+/// Ordered components are stored as they are, also where a codec makes others shorter.
+#[derive(Debug, PartialEq, Record, Serialize, Deserialize)]
+#[record(crate = ::strongroom_core, id = 1, name = "files", key(path: ordered))]
+#[index(id = 1, name = "title", on(title: ordered))]
+struct File {
+    path: String,
+    title: String,
+    text: String,
+}
+
 async fn a_record_past_a_limit_is_refused_and_nothing_is_written(context: Context) -> Checked {
     let limits = Limits { key_bytes_max: 300, value_bytes_max: 10_000, ..context.limits() };
-    let (db, site) = open_with(&context, limits).await?;
+    let site = context.open_with(limits).await?;
+    let db = open_as(&site, one::<File>(1)?).await?;
     let before = site.store.summarize(&KeyRange::ALL).await?;
+    let file = |path: &str, title: &str, text: &str| File {
+        path: path.to_owned(),
+        title: title.to_owned(),
+        text: text.to_owned(),
+    };
     let long = "x".repeat(400);
-    let long_tag = Note { tags: vec![long.clone()], ..Note::new("r", 1, 1) };
-    for note in [Note::new(&long, 1, 1), long_tag] {
-        let error = ensure_kind!(db.put(&note).await, ErrorKind::Limit(Limit::KeyBytes));
-        ensure!(error.to_string().contains("notes") && !error.to_string().contains(&long), "{error}");
-        ensure_kind!(db.insert(&note).await, ErrorKind::Limit(Limit::KeyBytes));
+    for file in [file(&long, "title", "text"), file("path", &long, "text")] {
+        let error = ensure_kind!(db.put(&file).await, ErrorKind::Limit(Limit::KeyBytes));
+        ensure!(error.to_string().contains("files") && !error.to_string().contains(&long), "{error}");
+        ensure_kind!(db.insert(&file).await, ErrorKind::Limit(Limit::KeyBytes));
     }
-    let big = Note { text: "x".repeat(10_001), ..Note::new("r", 1, 1) };
+    let big = file("path", "title", &"x".repeat(10_001));
     ensure_kind!(db.put(&big).await, ErrorKind::Limit(Limit::ValueBytes));
-    ensure_eq!(db.get(&Note::key(&long, &1)).await?, None, "a key that is too long has no record");
+    ensure_eq!(db.get(&File::key(&long)).await?, None, "a key that is too long has no record");
     ensure_eq!(site.store.summarize(&KeyRange::ALL).await?, before);
     Ok(())
 }

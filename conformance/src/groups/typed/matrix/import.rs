@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use futures_util::TryStreamExt;
 use strongroom_core::matrix::{
     AccountData, EventId, Membership, Message, Presence, PresenceState, ReadReceipt, Room, RoomAlias, RoomMember,
-    RoomState, Typing, UserId, export_event,
+    RoomState, Typing, UserId, export_event, schema,
 };
-use strongroom_core::store::KeyRange;
+use strongroom_core::store::{KeyRange, Limits};
 use strongroom_core::{Database, Record};
 
-use super::super::support::{at, some, sound};
-use super::{ME, ROOM, import, open};
+use super::super::support::{at, open_as, some, sound};
+use super::{ME, ROOM, import, message, open};
 use crate::case::cases;
 use crate::{Checked, Context, ensure, ensure_eq};
 
@@ -133,12 +133,13 @@ async fn an_import_in_batches_of_any_size_and_order_ends_in_the_same_records(con
 }
 
 async fn an_event_that_cannot_be_stored_is_reported_and_the_rest_goes_on(context: Context) -> Checked {
-    let (db, site) = open(&context).await?;
+    let site = context.open_with(Limits { value_bytes_max: 60_000, ..context.limits() }).await?;
+    let db = open_as(&site, schema()).await?;
     let mut events = export();
-    let room = "r".repeat(site.settings.limits.key_bytes_max);
+    let large = format!(r#"{{"body":"{}"}}"#, "x".repeat(70_000));
     events.insert(2, "{".to_owned());
-    events.insert(5, super::message("$other", 1, "@ada:example.org", "{}").replace(ROOM, &room));
-    events.insert(9, super::message("$1", 1000, "@ada:example.org", r#"{"body":"another"}"#));
+    events.insert(5, message("$large", 1, "@ada:example.org", &large));
+    events.insert(9, message("$1", 1000, "@ada:example.org", r#"{"body":"another"}"#));
     let report = import(&db, &events, 500).await?;
     let failed: Vec<u64> = report.failed.iter().map(|failure| failure.position).collect();
     ensure_eq!((report.read, report.stored), (17, 14), "{report:?}");
