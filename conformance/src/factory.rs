@@ -211,7 +211,7 @@ pub enum Fault {
 }
 
 /// What is done to stored bytes. Positions are in thousandths of the length.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Damage {
     /// Cut to so many thousandths.
     Truncate {
@@ -232,10 +232,22 @@ pub enum Damage {
         /// How many bytes.
         bytes: usize,
     },
-    /// Something else altogether.
+    /// Something else altogether, also where there was nothing.
     Replace(Vec<u8>),
     /// The same store as a newer release would mark it, in a format that this one does not know. Only the backend can.
     Newer,
+}
+
+impl Debug for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Damage::Truncate { permille } => write!(f, "cut to {permille} thousandths"),
+            Damage::Flip { permille, bit } => write!(f, "bit {bit} flipped at {permille} thousandths"),
+            Damage::Zero { permille, bytes } => write!(f, "{bytes} zeros from {permille} thousandths on"),
+            Damage::Replace(bytes) => write!(f, "{} bytes in its place", bytes.len()),
+            Damage::Newer => f.write_str("marked as newer"),
+        }
+    }
 }
 
 impl Damage {

@@ -16,6 +16,7 @@ mod power;
 pub(crate) mod random;
 mod records;
 mod seen;
+mod unsynced;
 mod writer;
 
 use crate::Case;
@@ -28,6 +29,7 @@ pub(super) const ROLES: &[Role] = &[
     Role { name: "large", run: |work| Box::pin(writer::write(work, Style::Large)) },
     Role { name: "deletes", run: |work| Box::pin(writer::write(work, Style::Deletes)) },
     Role { name: "snapshots", run: |work| Box::pin(writer::write_beside_snapshots(work)) },
+    Role { name: "on", run: |work| Box::pin(writer::write_on(work)) },
     Role { name: "create", run: |work| Box::pin(moments::create(work)) },
     Role { name: "recover", run: |work| Box::pin(moments::recover(work)) },
     Role { name: "compact", run: |work| Box::pin(moments::compact(work)) },
@@ -38,5 +40,5 @@ pub(super) const ROLES: &[Role] = &[
 ];
 
 pub(super) fn cases() -> Vec<Case> {
-    [kills::CASES, power::CASES, control::CASES, faults::CASES].concat()
+    [kills::CASES, power::CASES, control::CASES, faults::CASES, unsynced::CASES].concat()
 }

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use strongroom_core::ErrorKind;
 use strongroom_core::store::{Revision, Store};
 
 use super::blow::{BEGIN, Blow, END, argument, heard, pause, told};
@@ -21,6 +22,10 @@ const USUAL: Duration = Duration::from_millis(2);
 const SNAPSHOTS: usize = 8;
 /// Before the line that acknowledges a call.
 const DID: &str = "did ";
+/// Before the line that says that a call surely did not happen.
+const REFUSED: &str = "refused ";
+/// Before the line that says that nobody knows.
+const UNKNOWN: &str = "unknown ";
 
 /// The child's side: its history, and where in it it is.
 pub(super) struct Writer<'w> {
@@ -37,12 +42,26 @@ impl<'w> Writer<'w> {
 
     /// Makes the next call and acknowledges it.
     pub(super) async fn call(&mut self, store: &dyn Store) -> Checked {
-        let numbers = self.history.call(self.next);
-        let revisions = self.history.make(store, &numbers).await?;
-        let revisions: Vec<_> = revisions.iter().map(Revision::to_string).collect();
-        self.work.say(format_args!("{DID}{} {}", self.next, revisions.join(" ")))?;
+        Ok(self.attempt(store).await??)
+    }
+
+    /// Makes the next call and acknowledges it, or says what is known of it and gives the store's error.
+    async fn attempt(&mut self, store: &dyn Store) -> Checked<strongroom_core::Result<()>> {
+        let first = self.next;
+        let numbers = self.history.call(first);
         self.next += numbers.len() as u32;
-        Ok(())
+        match self.history.make(store, &numbers).await {
+            Ok(revisions) => {
+                let revisions: Vec<_> = revisions.iter().map(Revision::to_string).collect();
+                self.work.say(format_args!("{DID}{first} {}", revisions.join(" ")))?;
+                Ok(Ok(()))
+            }
+            Err(error) => {
+                let known = if error.kind() == ErrorKind::CommitUnknown { UNKNOWN } else { REFUSED };
+                self.work.say(format_args!("{known}{first}"))?;
+                Ok(Err(error))
+            }
+        }
     }
 
     /// Says that what is to be struck begins, does it, and says that it ended.
@@ -75,6 +94,26 @@ pub(super) async fn write_beside_snapshots(work: Work) -> Checked {
         }
         writer.call(&*store).await?;
     }
+}
+
+/// As [`write`], on a medium that may fail: goes on with the store, or with the store opened again.
+pub(super) async fn write_on(work: Work) -> Checked {
+    let mut store = work.reopen().await?;
+    let mut writer = Writer::new(&work, Style::Rows);
+    loop {
+        if writer.attempt(&*store).await?.is_err() && writer.attempt(&*store).await?.is_err() {
+            store.close().await.ok();
+            store = work.reopen().await?;
+        }
+    }
+}
+
+/// What a line of a child was about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Heard {
+    Acknowledged,
+    Failed,
+    Else,
 }
 
 /// The parent's side: a store that is closed while a child works on it, and what is known of it.
@@ -123,24 +162,31 @@ impl<'c> Struck<'c> {
         }
     }
 
-    /// Takes down what a line acknowledges; `false` if it is about something else.
-    pub(super) fn take_down(&mut self, line: &str) -> Checked<bool> {
-        let Some(numbers) = line.strip_prefix(DID) else { return Ok(false) };
+    /// Takes down what a line says of the next call.
+    pub(super) fn take_down(&mut self, line: &str) -> Checked<Heard> {
+        let words = [DID, REFUSED, UNKNOWN].into_iter().find_map(|word| Some((word, line.strip_prefix(word)?)));
+        let Some((word, numbers)) = words else { return Ok(Heard::Else) };
         let numbers = numbers.split(' ').map(|number| number.parse().map_err(|_| Failure::new(line)));
         let numbers: Vec<u64> = numbers.collect::<Checked<_>>()?;
-        let (first, revisions) = numbers.split_first().ok_or_else(|| Failure::new(line))?;
         let call = self.ledger.next_call();
-        ensure_eq!(u64::from(call[0]), *first, "the child went on");
-        let revisions: Vec<_> = revisions.iter().copied().map(Revision).collect();
-        self.ledger.acknowledged(&call, &revisions)?;
-        Ok(true)
+        ensure_eq!(Some(&u64::from(call[0])), numbers.first(), "the call that the child made");
+        match word {
+            DID => {
+                let revisions: Vec<_> = numbers[1..].iter().copied().map(Revision).collect();
+                self.ledger.acknowledged(&call, &revisions)?;
+                return Ok(Heard::Acknowledged);
+            }
+            REFUSED => self.ledger.refused(&call),
+            _ => self.ledger.unknown(call),
+        }
+        Ok(Heard::Failed)
     }
 
     /// Listens until the child has acknowledged so many calls; gives what one took.
     pub(super) fn listen(&mut self, child: &mut Child, calls: u64) -> Checked<Duration> {
         let mut began = None;
         for _ in 0..calls {
-            while !self.take_down(&heard(child)?)? {}
+            while self.take_down(&heard(child)?)? != Heard::Acknowledged {}
             began.get_or_insert_with(Instant::now);
         }
         let between = began.filter(|_| calls > 1).map(|began| began.elapsed() / (calls - 1) as u32);
@@ -151,7 +197,7 @@ impl<'c> Struck<'c> {
     pub(super) fn hear(&mut self, child: &mut Child, word: &str) -> Checked {
         loop {
             let line = heard(child)?;
-            if !self.take_down(&line)? && line == word {
+            if self.take_down(&line)? == Heard::Else && line == word {
                 return Ok(());
             }
         }
@@ -161,7 +207,7 @@ impl<'c> Struck<'c> {
     pub(super) async fn strike(&mut self, child: &mut Child) -> Checked<Vec<String>> {
         let mut others = Vec::new();
         for line in self.blow.strike(self.context, &self.place, child, &mut self.random).await? {
-            if !self.take_down(&line)? {
+            if self.take_down(&line)? == Heard::Else {
                 others.push(line);
             }
         }

@@ -1,5 +1,7 @@
 //! Stored bytes that are foreign, newer, cut short or damaged.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::sync::Arc;
 
@@ -20,6 +22,8 @@ cases! { Hostile;
     a_damaged_head_ends_in_rows_or_typed_errors [Reopen, Tamper],
     bytes_behind_the_end_end_in_rows_or_typed_errors [Reopen, Tamper],
     what_was_refused_opens_once_it_is_restored [Reopen, Tamper],
+    an_empty_file_becomes_a_store_or_is_refused [Reopen, Tamper],
+    a_file_that_may_not_be_written_is_refused_or_used [Reopen, Tamper],
     a_folder_that_is_missing_is_an_error [Tamper],
     a_folder_in_place_of_a_file_is_refused [Tamper],
 }
@@ -42,11 +46,40 @@ fn bytes(place: &Place) -> Option<Vec<u8>> {
     fs::read(place.file()).ok()
 }
 
+type Files = BTreeMap<OsString, Vec<u8>>;
+
+/// Every file of the folder whose name begins as the place's does, with its bytes.
+fn files(place: &Place) -> Checked<Files> {
+    let mut files = Files::new();
+    for entry in fs::read_dir(&place.folder)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(&place.name) && entry.file_type()?.is_file() {
+            files.insert(entry.file_name(), fs::read(entry.path())?);
+        }
+    }
+    Ok(files)
+}
+
+/// What was refused must be as it was: no file changed, came or went.
+fn untouched(place: &Place, before: &Files) -> Checked {
+    let after = files(place)?;
+    let names = before.keys().chain(after.keys());
+    let touched: BTreeSet<_> = names.filter(|name| before.get(*name) != after.get(*name)).collect();
+    ensure!(touched.is_empty(), "it was refused, but {touched:?} are not as before");
+    Ok(())
+}
+
+/// Puts the bytes of a store back, and nothing of what was there since.
+async fn restore(context: &Context, site: &Site, original: &[u8]) -> Checked {
+    context.factory().destroy(&site.place).await?;
+    Ok(context.factory().tamper(&site.place, &Damage::Replace(original.to_vec())).await?)
+}
+
 /// Damages a store and opens it: either it is refused and left as it is, or every call answers with rows or a typed error.
 /// Gives what it holds, if it says so without an error.
 async fn open_damaged(context: &Context, site: &Site, damage: &Damage) -> Checked<Option<Page>> {
     context.factory().tamper(&site.place, damage).await?;
-    let before = bytes(&site.place);
+    let before = files(&site.place)?;
     let store = match context.reopen(&site.place, &site.settings).await {
         Ok(store) => store,
         Err(error) => {
@@ -55,7 +88,13 @@ async fn open_damaged(context: &Context, site: &Site, damage: &Damage) -> Checke
                 ErrorKind::Corrupt | ErrorKind::NotAStore | ErrorKind::UnsupportedVersion | ErrorKind::Io
             );
             ensure!(typed, "{damage:?}: {:?}: {error}", error.kind());
-            ensure!(bytes(&site.place) == before, "{damage:?}: it was refused, but changed");
+            if matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Io) {
+                // It is the backend's own: it may have begun to work beside it.
+                let now = bytes(&site.place);
+                ensure!(now == before.get(OsStr::new(&site.place.name)).cloned(), "{damage:?}: refused, but changed");
+            } else {
+                untouched(&site.place, &before).map_err(|failure| Failure::new(format!("{damage:?}: {failure}")))?;
+            }
             return Ok(None);
         }
     };
@@ -101,6 +140,7 @@ fn foreign() -> Vec<(&'static str, Vec<u8>)> {
         ("a PNG image", filled(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", 9_000)),
         ("a program", filled(b"\x7fELF\x02\x01\x01\0", 70_000)),
         ("a ZIP archive", filled(b"PK\x03\x04\x14\0", 5_000)),
+        ("another program's database", include_bytes!("foreign.sqlite").to_vec()),
         ("JSON", br#"{"messages": []}"#.to_vec()),
         ("zeros", vec![0; 8_192]),
         ("all ones", vec![0xFF; 8_192]),
@@ -111,7 +151,7 @@ async fn a_foreign_file_is_refused_and_left_as_it_is(context: Context) -> Checke
     let (site, _) = closed_store(&context).await?;
     for (what, contents) in foreign() {
         context.factory().tamper(&site.place, &Damage::Replace(contents)).await?;
-        let before = bytes(&site.place);
+        let before = files(&site.place)?;
         match context.reopen(&site.place, &site.settings).await {
             Err(error) => ensure!(
                 matches!(error.kind(), ErrorKind::NotAStore | ErrorKind::Corrupt),
@@ -120,7 +160,7 @@ async fn a_foreign_file_is_refused_and_left_as_it_is(context: Context) -> Checke
             ),
             Ok(_) => return Err(Failure::new(format!("{what} was opened"))),
         }
-        ensure!(bytes(&site.place) == before, "{what} was refused, but changed");
+        untouched(&site.place, &before).map_err(|failure| Failure::new(format!("{what}: {failure}")))?;
     }
     Ok(())
 }
@@ -141,13 +181,13 @@ async fn random_bytes_are_refused_and_left_as_they_are(context: Context) -> Chec
 async fn a_store_of_a_newer_version_is_refused_and_left_as_it_is(context: Context) -> Checked {
     let (site, _) = closed_store(&context).await?;
     context.factory().tamper(&site.place, &Damage::Newer).await?;
-    let before = bytes(&site.place);
+    let before = files(&site.place)?;
     for _ in 0..2 {
         match context.reopen(&site.place, &site.settings).await {
             Err(error) => ensure_eq!(error.kind(), ErrorKind::UnsupportedVersion, "{error}"),
             Ok(_) => return Err(Failure::new("a store of a newer version was opened")),
         }
-        ensure!(bytes(&site.place) == before, "it was refused, but changed");
+        untouched(&site.place, &before)?;
     }
     Ok(())
 }
@@ -156,7 +196,7 @@ async fn a_store_cut_short_is_whole_or_refused(context: Context) -> Checked {
     let (site, whole) = closed_store(&context).await?;
     let original = bytes(&site.place).ok_or_else(|| Failure::new("the place is not a file"))?;
     for permille in (25..1_000).step_by(25).chain([1, 999]) {
-        context.factory().tamper(&site.place, &Damage::Replace(original.clone())).await?;
+        restore(&context, &site, &original).await?;
         if let Some(found) = open_damaged(&context, &site, &Damage::Truncate { permille }).await? {
             ensure!(found.entries == whole.entries, "cut to {permille} thousandths it opens, and rows are missing");
         }
@@ -169,7 +209,7 @@ async fn damage_copies(context: &Context, damages: impl IntoIterator<Item = Dama
     let (site, _) = closed_store(context).await?;
     let original = bytes(&site.place).ok_or_else(|| Failure::new("the place is not a file"))?;
     for damage in damages {
-        context.factory().tamper(&site.place, &Damage::Replace(original.clone())).await?;
+        restore(context, &site, &original).await?;
         open_damaged(context, &site, &damage).await?;
     }
     Ok(())
@@ -195,7 +235,9 @@ async fn a_damaged_head_ends_in_rows_or_typed_errors(context: Context) -> Checke
         for value in [0xFF, original[at] ^ 1] {
             let mut damaged = original.clone();
             damaged[at] = value;
-            open_damaged(&context, &site, &Damage::Replace(damaged)).await?;
+            context.factory().destroy(&site.place).await?;
+            let opened = open_damaged(&context, &site, &Damage::Replace(damaged)).await;
+            opened.map_err(|failure| Failure::new(format!("byte {at} is {value:#x}: {failure}")))?;
         }
     }
     Ok(())
@@ -207,6 +249,7 @@ async fn bytes_behind_the_end_end_in_rows_or_typed_errors(context: Context) -> C
     for extra in [1, 512, 4_096, 70_000] {
         for byte in [0, 0xAB] {
             let longer = [&original[..], &vec![byte; extra]].concat();
+            context.factory().destroy(&site.place).await?;
             if let Some(found) = open_damaged(&context, &site, &Damage::Replace(longer)).await? {
                 ensure!(found.entries == whole.entries, "{extra} bytes too long it opens, with other rows");
             }
@@ -222,13 +265,43 @@ async fn what_was_refused_opens_once_it_is_restored(context: Context) -> Checked
     for damage in [text, Damage::Truncate { permille: 300 }, Damage::Zero { permille: 0, bytes: 64 }] {
         let opened = open_damaged(&context, &site, &damage).await?;
         ensure!(opened.is_none_or(|page| page.entries == whole.entries), "{damage:?}");
-        context.factory().tamper(&site.place, &Damage::Replace(original.clone())).await?;
+        restore(&context, &site, &original).await?;
         site.reopen().await?;
         ensure!(
             site.store.scan(&everything(&*site.store)).await?.entries == whole.entries,
             "nothing was left behind by {damage:?}"
         );
         site.store.close().await?;
+    }
+    Ok(())
+}
+
+async fn an_empty_file_becomes_a_store_or_is_refused(context: Context) -> Checked {
+    let (site, _) = closed_store(&context).await?;
+    let Some(page) = open_damaged(&context, &site, &Damage::Replace(Vec::new())).await? else { return Ok(()) };
+    ensure!(page.entries.is_empty(), "an empty file has rows");
+    // What was committed to it since is kept.
+    let store = context.reopen(&site.place, &site.settings).await?;
+    ensure_eq!(store.scan(&everything(&*store)).await?.entries.len(), 1, "rows of the store that it became");
+    Ok(())
+}
+
+/// Whoever may write everywhere, as the system's administrator, may use it.
+async fn a_file_that_may_not_be_written_is_refused_or_used(context: Context) -> Checked {
+    let (site, whole) = closed_store(&context).await?;
+    let mut permissions = fs::metadata(site.place.file())?.permissions();
+    permissions.set_readonly(true);
+    fs::set_permissions(site.place.file(), permissions)?;
+    let before = files(&site.place)?;
+    match context.reopen(&site.place, &site.settings).await {
+        Ok(store) => {
+            ensure!(store.scan(&everything(&*store)).await?.entries == whole.entries, "it opens with other rows");
+            commit(&*store, batch([("new", put("1"))])).await?;
+        }
+        Err(error) => {
+            ensure_eq!(error.kind(), ErrorKind::Io, "{error}");
+            untouched(&site.place, &before)?;
+        }
     }
     Ok(())
 }

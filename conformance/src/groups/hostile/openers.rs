@@ -12,6 +12,7 @@ cases! { Hostile;
     another_process_is_refused_or_shares [Processes],
     a_place_can_be_opened_again_right_after_closing [Reopen],
     a_refused_opener_harms_nobody [Reopen],
+    an_opener_beside_a_compaction_is_refused_or_shares [Reopen, Processes, Compact],
     close_under_load_keeps_what_was_acknowledged [Reopen],
 }
 
@@ -62,6 +63,32 @@ async fn a_refused_opener_harms_nobody(context: Context) -> Checked {
     ensure!(expected.len() >= 10);
     site.reopen().await?;
     ensure_eq!(all_keys(&*site.store).await?, expected);
+    Ok(())
+}
+
+async fn an_opener_beside_a_compaction_is_refused_or_shares(context: Context) -> Checked {
+    let mut site = context.open().await?;
+    let expected: &[&str] = match site.store.info().sharing {
+        Sharing::Exclusive => &["Busy"],
+        // The compaction may need the file for itself for longer than the opener waits.
+        Sharing::Shared => &["opened", "Busy"],
+    };
+    for round in 0..3 {
+        let rows = (0..40).map(|n| (format!("{n:04}"), put(vec![round; 20_000])));
+        commit(&*site.store, batch(rows.chain([("kept".to_owned(), put("1"))]))).await?;
+        site.store.drop_range(&KeyRange::prefix(b"00"), &[]).await?;
+        let store = site.store.clone();
+        let compacting = tokio::spawn(async move { store.compact().await });
+        let said = open_elsewhere(&context, &site.place)?;
+        ensure!(expected.contains(&said.as_str()), "another process that opened it meanwhile says {said}");
+        match compacting.await.map_err(|error| Failure::new(error.to_string()))? {
+            Ok(_) => {}
+            Err(error) => ensure_eq!((error.kind(), expected.len()), (ErrorKind::Busy, 2), "{error}"),
+        }
+        ensure_eq!(all_keys(&*site.store).await?, [b"kept".to_vec()]);
+    }
+    site.reopen().await?;
+    ensure_eq!(all_keys(&*site.store).await?, [b"kept".to_vec()]);
     Ok(())
 }
 
