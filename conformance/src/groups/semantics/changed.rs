@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 
 use super::support::{
     batch, commit, commit_all, committed, conflict, current, join, key_guard, log, poll_once, put, read, rejection,
-    row, second_opener, soon, suffix, value,
+    row, soon, suffix, value,
 };
 use crate::case::cases;
 use crate::context::Site;
@@ -25,7 +25,7 @@ cases! { Semantics;
     everyone_who_waits_is_woken,
     one_who_stops_waiting_harms_nobody,
     following_changes_misses_no_last_commit,
-    changed_hears_of_another_opener [Reopen],
+    changed_hears_of_another_opener [Share],
 }
 
 /// Begins to wait, in a task of its own.
@@ -178,7 +178,7 @@ async fn following_changes_misses_no_last_commit(context: Context) -> Checked {
 
 async fn changed_hears_of_another_opener(context: Context) -> Checked {
     let site = context.open().await?;
-    let Some(other) = second_opener(&site).await? else { return Ok(()) };
+    let other = site.second().await?;
     for number in 0..5 {
         let waiting = wait(&site, current(&*site.store).await?);
         let written = commit(&*other, batch([("a", put([number]))])).await?;

@@ -3,11 +3,11 @@
 use std::pin::pin;
 
 use strongroom_core::ErrorKind;
-use strongroom_core::store::{Batch, KeyRange, Revision, Store, Write};
+use strongroom_core::store::{Batch, KeyRange, Revision, Sharing, Store, Write};
 
 use super::support::{
     batch, broken_guard, commit, everything, fill, join, key, key_guard, keys, link, log, poll_once, put, range_guard,
-    read, row, second_opener, soon, suffix, value,
+    read, row, soon, suffix, value,
 };
 use crate::case::cases;
 use crate::{Checked, Context, Failure, ensure, ensure_eq, ensure_kind};
@@ -28,8 +28,9 @@ cases! { Semantics;
     an_empty_store_opens_again [Reopen],
     a_store_opens_again_many_times [Reopen],
     a_snapshot_of_a_closed_store_does_not_keep_it_open [Reopen],
-    a_second_opener_is_refused_or_shares_every_commit [Reopen],
-    a_second_opener_that_closes_harms_not_the_first [Reopen],
+    a_store_says_whether_it_is_shared [Reopen],
+    a_second_opener_sees_every_commit [Share],
+    a_second_opener_that_closes_harms_not_the_first [Share],
 }
 
 async fn closing_twice_is_no_error(context: Context) -> Checked {
@@ -265,16 +266,23 @@ async fn a_snapshot_of_a_closed_store_does_not_keep_it_open(context: Context) ->
     Ok(())
 }
 
-async fn a_second_opener_is_refused_or_shares_every_commit(context: Context) -> Checked {
+async fn a_store_says_whether_it_is_shared(context: Context) -> Checked {
     let site = context.open().await?;
-    fill(&*site.store, &["a"]).await?;
-    if let Some(other) = second_opener(&site).await? {
-        share(&*site.store, &*other).await?;
-        share(&*other, &*site.store).await?;
+    match site.store.info().sharing {
+        Sharing::Exclusive => drop(ensure_kind!(site.second().await, ErrorKind::Busy)),
+        Sharing::Shared => site.second().await?.close().await?,
     }
     let written = commit(&*site.store, batch([("a", put("still"))])).await?;
     ensure_eq!(read(&*site.store, "a").await?, row(written, value("still")));
     Ok(())
+}
+
+async fn a_second_opener_sees_every_commit(context: Context) -> Checked {
+    let site = context.open().await?;
+    fill(&*site.store, &["a"]).await?;
+    let other = site.second().await?;
+    share(&*site.store, &*other).await?;
+    share(&*other, &*site.store).await
 }
 
 /// What one commits, the other sees, minds in its guards and counts on with.
@@ -302,11 +310,10 @@ async fn a_second_opener_that_closes_harms_not_the_first(context: Context) -> Ch
     fill(&*site.store, &["a"]).await?;
     let snapshot = site.store.snapshot().await?;
     for round in 0..3 {
-        if let Some(other) = second_opener(&site).await? {
-            commit(&*other, batch([("b", put([round]))])).await?;
-            other.close().await?;
-            ensure_kind!(other.get(&[]).await, ErrorKind::Closed);
-        }
+        let other = site.second().await?;
+        commit(&*other, batch([("b", put([round]))])).await?;
+        other.close().await?;
+        ensure_kind!(other.get(&[]).await, ErrorKind::Closed);
         let written = commit(&*site.store, batch([("a", put([round]))])).await?;
         ensure_eq!(read(&*site.store, "a").await?, row(written, value([round])));
         ensure_eq!(read(&*snapshot, "a").await?.map(|row| row.content), Some(value("a")));

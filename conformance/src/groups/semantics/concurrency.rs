@@ -1,12 +1,14 @@
 //! Many tasks at once.
 
 use std::collections::BTreeSet;
+use std::pin::pin;
+use std::task::Poll;
 
-use strongroom_core::store::{Batch, Content, KeyRange, Revision, Store};
+use strongroom_core::store::{Batch, Content, KeyRange, Revision, Scan, Store, Write};
 
 use super::support::{
-    batch, commit, commit_all, everything, fill, join, key, key_guard, log, pages, put, range_guard, read, row, value,
-    within,
+    batch, commit, commit_all, current, everything, fill, join, key, key_guard, log, pages, poll_once, put,
+    range_guard, read, row, value, within,
 };
 use crate::case::cases;
 use crate::{Checked, Context, Failure, ensure, ensure_eq};
@@ -20,6 +22,7 @@ cases! { Semantics;
     a_counter_under_key_guards_loses_no_step,
     a_sum_under_range_guards_never_passes_its_limit,
     commits_and_drops_at_once_leave_all_or_nothing,
+    a_read_that_was_begun_before_a_commit_sees_one_revision,
     a_scan_that_lasts_sees_one_revision,
     a_get_that_lasts_sees_one_revision,
     a_summary_that_lasts_sees_one_revision,
@@ -273,13 +276,52 @@ async fn commits_and_drops_at_once_leave_all_or_nothing(context: Context) -> Che
     Ok(())
 }
 
-fn thousands() -> Vec<String> {
-    (0..2_000).map(|number| format!("{number:04}")).collect()
+/// Names of as many rows as one batch may write, up to thousands.
+fn thousands(context: &Context) -> Vec<String> {
+    (0..context.limits().batch_writes_max.min(2_000)).map(|number| format!("{number:04}")).collect()
+}
+
+async fn a_read_that_was_begun_before_a_commit_sees_one_revision(context: Context) -> Checked {
+    let site = context.open().await?;
+    let store = &*site.store;
+    let names = thousands(&context);
+    let delete = batch(names.iter().map(|name| (name, Write::Delete)));
+    fill(store, &names).await?;
+    let count = names.len().min(site.settings.limits.page_entries_max).min(site.settings.limits.get_keys_max);
+    let written = current(store).await?;
+    let asked: Vec<_> = names.iter().take(count).map(key).collect();
+    let whole = Scan { limit: count, ..everything(store) };
+    let (mut get, mut scan) = (pin!(store.get(&asked)), pin!(store.scan(&whole)));
+    let mut summarize = pin!(store.summarize(&KeyRange::ALL));
+    // What has ended by now has seen the rows; what has not sees either all of them or none.
+    let begun = (poll_once(&mut get), poll_once(&mut scan), poll_once(&mut summarize));
+    let deleted = commit(store, delete).await?;
+    let rows = finish(begun.0, get).await?;
+    let page = finish(begun.1, scan).await?;
+    let summary = finish(begun.2, summarize).await?;
+    for (what, as_of, found, all) in [
+        ("get", rows.as_of, rows.rows.iter().flatten().count(), count),
+        ("scan", page.as_of, page.entries.len(), count),
+        ("summarize", summary.as_of, summary.rows as usize, names.len()),
+    ] {
+        ensure!([written, deleted].contains(&as_of), "{what} saw revision {as_of}, which never was");
+        ensure_eq!(found, if as_of == written { all } else { 0 }, "rows that {what} saw at revision {as_of}");
+    }
+    Ok(())
+}
+
+/// What a future gives that was polled once.
+async fn finish<T>(begun: Poll<T>, future: impl Future<Output = T>) -> T {
+    match begun {
+        Poll::Ready(value) => value,
+        Poll::Pending => future.await,
+    }
 }
 
 async fn a_scan_that_lasts_sees_one_revision(context: Context) -> Checked {
-    let count = context.limits().page_entries_max.min(2_000);
-    read_while_writing(&context, 10, thousands(), async |store| {
+    let names = thousands(&context);
+    let count = context.limits().page_entries_max.min(names.len());
+    read_while_writing(&context, 10, names, async |store| {
         let page = store.scan(&everything(store)).await?;
         ensure!(page.entries.len() >= count, "{} rows of {count}", page.entries.len());
         ensure!(page.entries.iter().all(|entry| entry.revision == page.as_of), "rows of several revisions");
@@ -289,8 +331,8 @@ async fn a_scan_that_lasts_sees_one_revision(context: Context) -> Checked {
 }
 
 async fn a_get_that_lasts_sees_one_revision(context: Context) -> Checked {
-    let asked: Vec<_> = thousands().iter().map(key).take(context.limits().get_keys_max).collect();
-    read_while_writing(&context, 10, thousands(), async |store| {
+    let asked: Vec<_> = thousands(&context).iter().map(key).take(context.limits().get_keys_max).collect();
+    read_while_writing(&context, 10, thousands(&context), async |store| {
         let found = store.get(&asked).await?;
         let all = found.rows.iter().all(|row| row.as_ref().map(|row| row.revision) == Some(found.as_of));
         ensure!(all, "rows of several revisions");
@@ -300,9 +342,11 @@ async fn a_get_that_lasts_sees_one_revision(context: Context) -> Checked {
 }
 
 async fn a_summary_that_lasts_sees_one_revision(context: Context) -> Checked {
-    read_while_writing(&context, 10, thousands(), async |store| {
+    let names = thousands(&context);
+    let count = names.len() as u64;
+    read_while_writing(&context, 10, names, async |store| {
         let summary = store.summarize(&KeyRange::ALL).await?;
-        ensure!(summary.rows == 2_000 && summary.newest == summary.as_of, "{summary:?}");
+        ensure!(summary.rows == count && summary.newest == summary.as_of, "{summary:?}");
         Ok(())
     })
     .await

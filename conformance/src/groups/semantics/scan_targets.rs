@@ -3,7 +3,7 @@
 use strongroom_core::store::{Content, Entry, Fetch, KeyRange, Read, Revision, Row, Scan, Store, Write};
 
 use super::model::Model;
-use super::support::{batch, commit, everything, join, key, link, put, row, suffix, value};
+use super::support::{batch, commit, everything, join, key, link, log, put, row, suffix, value, within};
 use crate::case::cases;
 use crate::{Checked, Context, ensure, ensure_eq};
 
@@ -25,6 +25,8 @@ cases! { Semantics;
     a_changed_target_is_read_as_it_is_now,
     an_empty_target_is_no_dangling_link,
     a_link_may_point_to_a_key_of_the_maximal_length,
+    a_link_may_point_to_a_stamped_row,
+    many_links_to_one_target_each_bring_it,
     what_is_fetched_changes_no_key_and_no_order,
     links_are_followed_in_the_view_of_the_page,
 }
@@ -207,6 +209,29 @@ async fn a_link_may_point_to_a_key_of_the_maximal_length(context: Context) -> Ch
     let longest = "k".repeat(site.settings.limits.key_bytes_max);
     let revision = commit(&*site.store, batch([("l", link(&longest)), (longest.as_str(), put("far"))])).await?;
     ensure_eq!(target(&*site.store, "l", &longest).await?, row(revision, value("far")));
+    Ok(())
+}
+
+async fn a_link_may_point_to_a_stamped_row(context: Context) -> Checked {
+    let site = context.open().await?;
+    let stamped = commit(&*site.store, log([("log", "entry")])).await?;
+    let name = [b"log".as_slice(), &stamped.0.to_be_bytes()].concat();
+    commit(&*site.store, batch([("a", link(&name))])).await?;
+    let found = entry(&*site.store, "a", Fetch::Targets).await?;
+    ensure_eq!((found.content, found.target), (Some(Content::Link(key(name))), row(stamped, value("entry"))));
+    Ok(())
+}
+
+async fn many_links_to_one_target_each_bring_it(context: Context) -> Checked {
+    let site = context.open().await?;
+    let links = (0..300).map(|number| (format!("l{number:03}"), link("t")));
+    let revision = commit(&*site.store, batch(links.chain([("t".to_owned(), put("target"))]))).await?;
+    let scan = Scan { limit: 300, fetch: Fetch::Targets, ..within(&*site.store, KeyRange::prefix(b"l")) };
+    for reverse in [false, true] {
+        let page = site.store.scan(&Scan { reverse, ..scan.clone() }).await?;
+        ensure_eq!(page.entries.len(), 300);
+        ensure!(page.entries.iter().all(|entry| entry.target == row(revision, value("target"))), "{page:?}");
+    }
     Ok(())
 }
 

@@ -3,20 +3,19 @@
 use std::collections::BTreeMap;
 use std::panic::Location;
 use std::pin::{Pin, pin};
-use std::sync::{Arc, mpsc};
+use std::sync::mpsc;
 use std::task::{Context as TaskContext, Poll, Waker};
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
 use strongroom_core::store::{
-    Batch, Content, Fetch, Guard, KeyPrefix, KeyRange, LinkTo, Outcome, Page, Read, Revision, Row, Scan, Sharing,
-    Store, StoredKey, Write,
+    Batch, Content, Fetch, Guard, KeyPrefix, KeyRange, LinkTo, Outcome, Page, Read, Revision, Row, Scan, Store,
+    StoredKey, Write,
 };
 use strongroom_core::{Error, ErrorKind};
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use crate::context::Site;
-use crate::{Checked, Failure, ensure, ensure_eq, ensure_kind};
+use crate::{Checked, Failure, ensure, ensure_eq};
 
 /// After this, what should have happened at once will never happen.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -201,17 +200,6 @@ pub(crate) async fn pages(store: &dyn Read, scan: &Scan) -> Checked<Vec<Page>> {
         match last {
             Some(last) if more => scan.range = scan.range.beyond(&last, scan.reverse),
             _ => return Ok(pages),
-        }
-    }
-}
-
-/// A second opener of the place, where the backend shares it; none where the backend refuses it, as an exclusive one must.
-pub(crate) async fn second_opener(site: &Site) -> Checked<Option<Arc<dyn Store>>> {
-    match site.store.info().sharing {
-        Sharing::Shared => Ok(Some(site.second().await?)),
-        Sharing::Exclusive => {
-            ensure_kind!(site.second().await, ErrorKind::Busy);
-            Ok(None)
         }
     }
 }
