@@ -99,7 +99,7 @@ async fn open_and_tell(work: Work) -> Checked {
 /// Has another process open the place; gives `opened`, or the kind of the error that it met.
 pub(crate) fn open_elsewhere(context: &Context, place: &Place) -> Checked<String> {
     let mut child = Child::start(context, "open", place, 0)?;
-    let said = child.next()?;
+    let said = child.next_line()?;
     child.wait()?;
     said.ok_or_else(|| Failure::new("the other process said nothing"))
 }
@@ -142,7 +142,7 @@ impl Child {
     /// # Errors
     ///
     /// Those of reading from a pipe.
-    pub fn next(&mut self) -> io::Result<Option<String>> {
+    pub fn next_line(&mut self) -> io::Result<Option<String>> {
         for line in &mut self.lines {
             let line = line?;
             if let Some(at) = line.find(MARK) {

@@ -30,7 +30,7 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run cases and show a matrix of case by stack
-    Run(Run),
+    Run(Box<Run>),
     /// List every case and what it needs
     List,
 }

@@ -31,6 +31,10 @@ impl Factory for BrokenFactory {
         &self.name
     }
 
+    fn attend(&self) -> std::io::Result<bool> {
+        self.inner.attend()
+    }
+
     fn can(&self, capability: Capability) -> Can {
         self.inner.can(capability)
     }

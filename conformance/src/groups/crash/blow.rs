@@ -50,7 +50,7 @@ impl Blow {
     ) -> Checked<Vec<String>> {
         child.kill()?;
         let mut rest = Vec::new();
-        while let Some(line) = child.next()? {
+        while let Some(line) = child.next_line()? {
             rest.push(line);
         }
         if self == Blow::Cut {
@@ -62,7 +62,7 @@ impl Blow {
 
 /// The next thing that a child says that must not have ended yet.
 pub(super) fn heard(child: &mut Child) -> Checked<String> {
-    match child.next()? {
+    match child.next_line()? {
         Some(line) => Ok(line),
         None => Err(Failure::new(format!("the child ended by itself: {:?}", child.wait()))),
     }
