@@ -68,7 +68,7 @@ fn a_failed_sync_is_told_once_and_loses_its_data() {
     for (retried, left) in [(false, b"old"), (true, b"new")] {
         let file = write_synced(&path, b"old");
         file.write_all_at(b"new", 0).unwrap();
-        disk.inject(Fault::SyncError { retried });
+        disk.inject(Fault::SyncError { after: 0, retried });
         assert_off(file.sync_all());
         file.sync_all().unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
