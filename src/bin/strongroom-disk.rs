@@ -1,0 +1,5 @@
+//! Serves a disk to the program that started it.
+
+fn main() -> std::io::Result<()> {
+    strongroom_conformance_disk::serve()
+}
