@@ -49,6 +49,10 @@ impl Factory for OneFiles {
 
     async fn tamper(&self, place: &Place, damage: &Damage) -> Result<()> {
         let io = |error: std::io::Error| Error::new(ErrorKind::Io, "the file cannot be changed").with_source(error);
+        if let Damage::Replace(bytes) = damage {
+            // Also where there is no file.
+            return fs::write(place.file(), bytes).map_err(io);
+        }
         let mut bytes = fs::read(place.file()).map_err(io)?;
         match damage {
             Damage::Newer => file::mark_newer(&mut bytes),
