@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-const CASE: &str = "semantics::an_empty_store_reads_as_empty";
+const CASE: &str = "semantics::an_empty_value_is_no_absent_row";
 
 fn command(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_strongroom-conformance"))
@@ -32,7 +32,7 @@ fn a_run_shows_a_matrix_and_writes_what_was_asked_for() {
         "--group",
         "semantics",
         "--case",
-        "an_empty_store",
+        "an_empty_value_is_no",
         "--seed",
         "7",
         "--json",
@@ -45,7 +45,7 @@ fn a_run_shows_a_matrix_and_writes_what_was_asked_for() {
     assert!(output.status.success(), "{}", text(&output.stderr));
     let shown = text(&output.stdout);
     assert!(
-        shown.contains("memory") && shown.contains("redb") && shown.contains("an_empty_store_reads_as_empty"),
+        shown.contains("memory") && shown.contains("redb") && shown.contains("an_empty_value_is_no_absent_row"),
         "{shown}"
     );
     assert!(!shown.contains('\u{1b}'), "no colours where there is no terminal");
@@ -57,14 +57,14 @@ fn a_run_shows_a_matrix_and_writes_what_was_asked_for() {
     assert_eq!(cases.len(), 2);
     for (case, stack) in cases.iter().zip(["memory", "redb"]) {
         assert_eq!(case["group"], "semantics");
-        assert_eq!(case["name"], "an_empty_store_reads_as_empty");
+        assert_eq!(case["name"], "an_empty_value_is_no_absent_row");
         assert_eq!(case["stack"], stack);
         assert_eq!(case["outcome"], "pass");
         assert!(case["reason"].is_null() && case["seconds"].is_number());
     }
     let junit = fs::read_to_string(junit).unwrap();
     assert!(junit.contains("tests=\"2\"") && junit.contains("failures=\"0\""), "{junit}");
-    assert!(fs::read_to_string(markdown).unwrap().contains("| an empty store reads as empty | pass | pass |"));
+    assert!(fs::read_to_string(markdown).unwrap().contains("| an empty value is no absent row | pass | pass |"));
 }
 
 #[test]

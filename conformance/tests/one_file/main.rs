@@ -42,7 +42,13 @@ impl Factory for OneFiles {
 
     async fn destroy(&self, place: &Place) -> Result<()> {
         for path in [place.file(), file::lock_path(&place.file())] {
-            fs::remove_file(path).map_err(|error| Error::new(ErrorKind::Io, "a file stays").with_source(error))?;
+            match fs::remove_file(path) {
+                // What never became a store has no lock file.
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(Error::new(ErrorKind::Io, "a file stays").with_source(error));
+                }
+                _ => {}
+            }
         }
         Ok(())
     }

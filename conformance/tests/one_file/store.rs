@@ -36,6 +36,8 @@ struct Writer {
 impl OneFile {
     pub(crate) fn open(path: PathBuf, limits: Limits, clock: Arc<dyn Clock>) -> Result<Self> {
         let begin = || {
+            // What is not a store of this backend is refused before there is a lock file beside it.
+            file::read(&path)?;
             let lock = file::lock(&path)?;
             Ok((file::read(&path)?, lock))
         };
