@@ -29,6 +29,10 @@ pub enum ErrorKind {
     InvalidInput,
     /// Stored bytes are not what they must be; the message names the collection or file.
     Corrupt,
+    /// An index entry leads to a record that does not have it.
+    IndexMismatch,
+    /// The store's content was sealed by an encryption layer, and was opened without it: open it with its key.
+    Encrypted,
     /// The store's catalog and the program's schema differ in a way that is not safe to reconcile.
     SchemaMismatch,
     /// The bytes on disk have a version that this program cannot read.
@@ -228,7 +232,7 @@ impl Error {
 
     /// Whether stored bytes are damaged.
     pub fn is_corrupt(&self) -> bool {
-        self.kind() == ErrorKind::Corrupt
+        matches!(self.kind(), ErrorKind::Corrupt | ErrorKind::IndexMismatch)
     }
 
     /// Whether the store was closed.
