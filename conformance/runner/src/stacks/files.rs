@@ -48,7 +48,11 @@ pub(super) fn destroy(place: &Place) -> Result<()> {
         let name = entry.file_name();
         let rest = name.to_str().and_then(|name| name.strip_prefix(place.name.as_str()));
         if rest.is_some_and(|rest| !rest.starts_with(|next: char| next.is_ascii_digit())) {
-            fs::remove_file(entry.path()).map_err(failed)?;
+            match fs::remove_file(entry.path()) {
+                // The engine's thread may still be at the end of a connection that failed, and removes its own.
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+                _ => {}
+            }
         }
     }
     Ok(())
