@@ -98,7 +98,9 @@ impl fmt::Display for EncryptionError {
             EncryptionError::NotCreated => "there is no encrypted store here yet; create it",
             EncryptionError::AlreadyCreated => "there is a store here already; open it",
             EncryptionError::KdfOutOfRange => "the slot asks for a derivation of keys that is not allowed",
-            EncryptionError::NotEncrypted => "the store is not encrypted; open it without a key, or copy it into a new one",
+            EncryptionError::NotEncrypted => {
+                "the store is not encrypted; open it without a key, or copy it into a new one"
+            }
             EncryptionError::Encrypted => "the store is encrypted; open it with its key",
             EncryptionError::NotAnEnvelope => "a value was not sealed",
             EncryptionError::UnsupportedVersion => "a newer program sealed this; use a newer program",

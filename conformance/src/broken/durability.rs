@@ -40,7 +40,7 @@ pub(super) const ALL: &[Broken] = &[
                 let rows = all_of(&*inner, &KeyRange::ALL).await.map(|page| page.entries).unwrap_or_default();
                 let as_value = |content| match content {
                     Some(Content::Link(target)) => Some(Write::Put(target.into_bytes())),
-                    Some(Content::Value(_)) | None => None,
+                    Some(Content::Value(_) | Content::Damaged(_)) | None => None,
                 };
                 let writes = rows.into_iter().filter_map(|entry| Some((entry.key, as_value(entry.content)?)));
                 let batch = Batch { writes: writes.collect(), ..Batch::default() };
@@ -73,6 +73,7 @@ fn restore(content: Content) -> Write {
     match content {
         Content::Value(value) => Write::Put(value),
         Content::Link(target) => Write::Link(LinkTo::Key(target)),
+        Content::Damaged(_) => Write::Delete,
     }
 }
 

@@ -153,7 +153,7 @@ fn with_the_targets_revision(page: &mut Page) {
 async fn follow(read: &dyn Read, row: Row) -> Result<Option<Row>> {
     match &row.content {
         Content::Link(target) => Ok(read.get(std::slice::from_ref(target)).await?.rows.pop().flatten()),
-        Content::Value(_) => Ok(Some(row)),
+        Content::Value(_) | Content::Damaged(_) => Ok(Some(row)),
     }
 }
 

@@ -207,12 +207,8 @@ pub(super) const ALL: &[Broken] = &[
 ];
 
 fn bytes(entry: &Entry) -> usize {
-    let size = |content: &Content| match content {
-        Content::Value(value) => value.len(),
-        Content::Link(target) => target.len(),
-    };
-    let target = entry.target.as_ref().map_or(0, |row| size(&row.content));
-    entry.key.len() + entry.content.as_ref().map_or(0, size) + target
+    let target = entry.target.as_ref().map_or(0, |row| row.content.bytes());
+    entry.key.len() + entry.content.as_ref().map_or(0, Content::bytes) + target
 }
 
 fn without_the_passing_one(scan: &Scan, page: &mut Page) {

@@ -1,7 +1,9 @@
 //! What every handle of one database shares.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::catalog::revision_of_same;
 use super::commit::GroupCommit;
 use super::keyspace::{CATALOG, Keyspace};
 use crate::schema::{EXPIRY_INDEX_ID, Schema};
@@ -16,7 +18,7 @@ pub struct Context {
     pub(crate) clock: Arc<dyn Clock>,
     /// The revision of the catalog that this handle opened: every batch is bound to it, so that a program with an older
     /// schema, or another handle in this one, cannot write past an index that a newer one added.
-    pub(crate) catalog: Revision,
+    pub(crate) catalog: AtomicU64,
     pub(crate) queue: GroupCommit,
     /// Held by a transaction that conflicted too often, so that those like it take turns.
     pub(crate) gate: tokio::sync::Mutex<()>,
@@ -31,8 +33,19 @@ impl Context {
 
     /// Commits one batch through the queue.
     pub(crate) async fn commit(&self, mut batch: Batch) -> Result<Outcome> {
-        batch.guards.push(Guard::Key { key: catalog_key(), revision: Some(self.catalog) });
+        let revision = Revision(self.catalog.load(Ordering::Relaxed));
+        batch.guards.push(Guard::Key { key: catalog_key(), revision: Some(revision) });
         self.queue.commit(batch).await
+    }
+
+    /// Whether the catalog is still the one that was opened: a layer that writes the same again, as one does that seals rows
+    /// with another key, has only moved it.
+    pub(crate) async fn follow_catalog(&self) -> Result<bool> {
+        let revision = revision_of_same(&*self.store, &self.schema).await?;
+        if let Some(revision) = revision {
+            self.catalog.fetch_max(revision.0, Ordering::Relaxed);
+        }
+        Ok(revision.is_some())
     }
 
     /// The collection and index that a stored key belongs to, by name.

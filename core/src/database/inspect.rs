@@ -124,9 +124,16 @@ impl Verifier<'_> {
     async fn records(&mut self, erased: &Erased, records: Vec<Entry>) -> Result<()> {
         let mut expected: Vec<(StoredKey, StoredKey, StoredKey)> = Vec::new();
         for Entry { key, content, .. } in records {
-            let Some(Content::Value(value)) = content else {
-                self.problem(erased, None, "a link where a record should be", &key);
-                continue;
+            let value = match content {
+                Some(Content::Value(value)) => value,
+                Some(Content::Damaged(error)) => {
+                    self.problem(erased, None, &format!("the record cannot be read: {error}"), &key);
+                    continue;
+                }
+                _ => {
+                    self.problem(erased, None, "a link where a record should be", &key);
+                    continue;
+                }
             };
             match (erased.inspect)(self.context.codec(), &value) {
                 Err(_) => self.problem(erased, None, "the record cannot be decoded", &key),
@@ -237,8 +244,12 @@ impl Verifier<'_> {
 fn wrong_entry(context: &Context, erased: &Erased, entry: &Entry) -> Option<&'static str> {
     let Some(Content::Link(target)) = &entry.content else { return Some("a value where an index entry should be") };
     let Some(row) = &entry.target else { return Some("the entry's record does not exist") };
-    let Content::Value(value) = &row.content else { return Some("the entry leads to another entry") };
-    // A record that cannot be decoded is already a problem of its own.
+    // A record that cannot be read or decoded is already a problem of its own.
+    let value = match &row.content {
+        Content::Value(value) => value,
+        Content::Damaged(_) => return None,
+        Content::Link(_) => return Some("the entry leads to another entry"),
+    };
     let inspected = (erased.inspect)(context.codec(), value).ok()?;
     let link: Option<&LinkTo> = inspected.rows.get(&entry.key);
     match link {

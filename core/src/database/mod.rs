@@ -63,7 +63,7 @@ impl DatabaseBuilder {
         let context = Context {
             schema: self.schema,
             clock: self.clock,
-            catalog: revision,
+            catalog: revision.0.into(),
             queue: commit::GroupCommit::new(store.clone()),
             gate: tokio::sync::Mutex::new(()),
             transaction_snapshots: tokio::sync::Semaphore::new((info.limits.snapshots_max / 2).max(1)),

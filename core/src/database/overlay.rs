@@ -333,13 +333,8 @@ fn link(entry: &Entry) -> Option<&StoredKey> {
 }
 
 fn size(entry: &Entry) -> usize {
-    let content = |content: &Content| match content {
-        Content::Value(value) => value.len(),
-        Content::Link(target) => target.len(),
-    };
-    entry.key.len()
-        + entry.content.as_ref().map_or(0, content)
-        + entry.target.as_ref().map_or(0, |target| content(&target.content))
+    let target = entry.target.as_ref().map_or(0, |target| target.content.bytes());
+    entry.key.len() + entry.content.as_ref().map_or(0, Content::bytes) + target
 }
 
 fn ended() -> Error {

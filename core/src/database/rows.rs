@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
+
 use super::keyspace::{Keyspace, append_stored, record_key};
 use crate::key::Components;
 use crate::schema::{Collection, IndexRef, Record};
-use crate::store::{KeyCodec, LinkTo, StoredKey};
+use crate::store::{Content, KeyCodec, LinkTo, StoredKey};
 use crate::{Error, ErrorKind, Limit, Result};
 
 /// The index entries of one record.
@@ -99,9 +101,28 @@ fn inspect<R: Record>(codec: &dyn KeyCodec, value: &[u8]) -> Result<Inspected> {
     Ok(Inspected { key, rows })
 }
 
+/// The value of a row that must hold a record.
+pub(crate) fn record_value(content: Content, place: &str, key: &StoredKey) -> Result<Bytes> {
+    match content {
+        Content::Value(value) => Ok(value),
+        Content::Link(_) => Err(damaged(place, "a link where a record should be", key)),
+        Content::Damaged(error) => Err(unreadable(&error, place, key)),
+    }
+}
+
+/// The error of a row that alone is damaged, with the place where it was met. Keeps its kind and its typed source.
+pub(crate) fn unreadable(error: &Error, place: &str, key: &StoredKey) -> Error {
+    error.clone().at(format!("{place} (row {})", fingerprint(key)))
+}
+
 /// The error for a row that is not what its keyspace promises. Names the row by a hash of its key, never by content.
 pub(crate) fn damaged(place: &str, what: &str, key: &StoredKey) -> Error {
     Error::new(ErrorKind::Corrupt, format!("{place}: {what} (row {})", fingerprint(key)))
+}
+
+/// The error for an index entry that leads to a record which does not have it.
+pub(crate) fn mismatch(place: &str, what: &str, key: &StoredKey) -> Error {
+    Error::new(ErrorKind::IndexMismatch, format!("{place}: {what} (row {})", fingerprint(key)))
 }
 
 /// A short name for a row that gives nothing of its key away but equality.

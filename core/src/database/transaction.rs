@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::context::Context;
 use super::overlay::{Overlay, State};
 use super::query::{Query, Source, read_records};
-use super::rows::{IndexRows, damaged, index_rows, key_of};
+use super::rows::{IndexRows, index_rows, key_of, record_value};
 use super::{keyspace, value};
 use crate::schema::{Collection, Index, Key, Record};
 use crate::store::{Batch, Content, LinkTo, Read, Row, StoredKey, Write};
@@ -253,8 +253,10 @@ fn old_record<R: Record>(state: &State, key: &StoredKey) -> Result<Option<R>> {
 fn decode_row<R: Record>(row: Option<Row>, key: &StoredKey) -> Result<Option<R>> {
     match row.map(|row| row.content) {
         None => Ok(None),
-        Some(Content::Value(value)) => value::decode(&value, R::COLLECTION.name).map(Some),
-        Some(Content::Link(_)) => Err(damaged(R::COLLECTION.name, "a link where a record should be", key)),
+        Some(content) => {
+            let value = record_value(content, R::COLLECTION.name, key)?;
+            value::decode(&value, R::COLLECTION.name).map(Some)
+        }
     }
 }
 

@@ -66,6 +66,7 @@ where
             Outcome::Conflict { guard } => match guards.get(guard) {
                 Some(guard) => lost_to = format!("a concurrent change of {}", place(context, guard)),
                 // Past the transaction's own guards stands the one on the catalog.
+                None if context.follow_catalog().await? => lost_to = "a concurrent change of the catalog".to_owned(),
                 None => return Err(schema_changed()),
             },
         }

@@ -31,7 +31,7 @@ impl fmt::Display for Revision {
 ///
 /// `Debug` shows its length only: in a store without encryption a key holds ids of rooms and users.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct StoredKey(Bytes);
+pub struct StoredKey(pub(super) Bytes);
 
 impl StoredKey {
     /// The key without bytes, before all others.

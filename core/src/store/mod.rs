@@ -19,6 +19,7 @@ mod batch;
 mod codec;
 mod info;
 mod key;
+mod layers;
 mod read;
 mod shared;
 pub mod sorted;
@@ -32,6 +33,7 @@ pub use batch::{Batch, Guard, LinkTo, Outcome, Write};
 pub use codec::{KeyCodec, PlainCodec};
 pub use info::{Compaction, Durability, Limits, Sharing, StoreInfo, Usage};
 pub use key::{KeyPrefix, KeyRange, Revision, StoredKey};
+pub use layers::{ENCRYPTION_HEADER, LAYER_KEYS};
 pub use read::{Content, Entry, Fetch, Page, Row, Rows, Scan, Summary};
 
 /// Reading, from the store as it is or from a [`Snapshot`].
@@ -44,6 +46,7 @@ pub trait Read: Send + Sync {
     /// - `rows` has one element a key, in the order asked; a key asked twice is answered twice.
     /// - A key without a row is `None`; an empty value is `Some` with no bytes.
     /// - A link row reads as the key it points to, whether or not that key has a row.
+    /// - A row that alone is damaged is [`Content::Damaged`], and hides no other; where more than a row is, the answer is an error.
     /// - No keys: no rows, and the current `as_of`.
     /// - Errors: `Limit(GetKeys)`, `Closed`, `SnapshotExpired`, `Io`, `Corrupt`. A key longer than the limit has no row.
     async fn get(&self, keys: &[StoredKey]) -> Result<Rows>;
@@ -58,6 +61,7 @@ pub trait Read: Send + Sync {
     /// - An empty or inverted range has no rows.
     /// - With [`Fetch::Targets`] each link is followed, in the same view. A target without a row is `None`: a dangling link
     ///   is shown, never hidden.
+    /// - A row or target that alone is damaged is [`Content::Damaged`].
     /// - Errors: `Limit(PageEntries)`, `Closed`, `SnapshotExpired`, `Io`, `Corrupt`.
     async fn scan(&self, scan: &Scan) -> Result<Page>;
 

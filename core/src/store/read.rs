@@ -5,21 +5,53 @@ use std::fmt;
 use bytes::Bytes;
 
 use super::{KeyRange, Revision, StoredKey};
+use crate::Error;
 
 /// What a row holds. `Debug` shows lengths only.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub enum Content {
     /// A value, possibly empty.
     Value(Bytes),
     /// A link: the stored key of another row, which may or may not exist.
     Link(StoredKey),
+    /// Nothing that can be read: this row alone was damaged, and the error says how. The other rows of an answer are as they
+    /// should be.
+    Damaged(Error),
 }
+
+impl Content {
+    /// Bytes of the value or of the target's key, as [`Scan::max_bytes`] counts them.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Content::Value(value) => value.len(),
+            Content::Link(target) => target.len(),
+            Content::Damaged(_) => 0,
+        }
+    }
+}
+
+/// Damaged rows are equal if the same is wrong with them.
+impl PartialEq for Content {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Content::Value(one), Content::Value(other)) => one == other,
+            (Content::Link(one), Content::Link(other)) => one == other,
+            (Content::Damaged(one), Content::Damaged(other)) => {
+                one.kind() == other.kind() && one.to_string() == other.to_string()
+            }
+            _ => false,
+        }
+    }
+}
+
+impl Eq for Content {}
 
 impl fmt::Debug for Content {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Content::Value(value) => write!(f, "Value({} bytes)", value.len()),
             Content::Link(target) => f.debug_tuple("Link").field(target).finish(),
+            Content::Damaged(error) => f.debug_tuple("Damaged").field(error).finish(),
         }
     }
 }

@@ -324,6 +324,7 @@ impl Player {
         match content {
             Content::Value(value) => format!("value {}", value.escape_ascii()),
             Content::Link(target) => format!("link to {}", self.shown(target)),
+            Content::Damaged(error) => format!("damaged: {error}"),
         }
     }
 

@@ -151,8 +151,8 @@ impl Read for View {
         let (mut entries, mut bytes) = (Vec::new(), 0);
         for (key, row) in found.iter().take(scan.limit) {
             let entry = self.entry(key, row, scan.fetch);
-            bytes += key.len() + entry.content.as_ref().map_or(0, size);
-            bytes += entry.target.as_ref().map_or(0, |target| size(&target.content));
+            bytes += key.len() + entry.content.as_ref().map_or(0, Content::bytes);
+            bytes += entry.target.as_ref().map_or(0, |target| target.content.bytes());
             entries.push(entry);
             if bytes > scan.max_bytes {
                 break;
@@ -165,13 +165,6 @@ impl Read for View {
     async fn summarize(&self, range: &KeyRange) -> Result<Summary> {
         let newest = self.within(range).map(|(_, row)| row.revision).max().unwrap_or_default();
         Ok(Summary { as_of: self.revision, rows: self.within(range).count() as u64, newest })
-    }
-}
-
-fn size(content: &Content) -> usize {
-    match content {
-        Content::Value(value) => value.len(),
-        Content::Link(target) => target.len(),
     }
 }
 
@@ -232,7 +225,7 @@ impl Store for Reference {
     }
 
     async fn usage(&self) -> Result<Usage> {
-        let bytes = self.now().rows.iter().map(|(key, row)| key.len() + size(&row.content)).sum::<usize>();
+        let bytes = self.now().rows.iter().map(|(key, row)| key.len() + row.content.bytes()).sum::<usize>();
         Ok(Usage { bytes: bytes as u64 })
     }
 

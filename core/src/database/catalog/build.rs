@@ -2,7 +2,7 @@
 
 use super::super::commit::commit_alone;
 use super::super::keyspace::{BUILD_PROGRESS, Keyspace};
-use super::super::rows::{Erased, IndexRows};
+use super::super::rows::{Erased, IndexRows, record_value};
 use crate::schema::Schema;
 use crate::store::{Batch, Content, Entry, Fetch, Guard, LinkTo, Row, Scan, Store, StoredKey, Write};
 use crate::{Error, ErrorKind, Result};
@@ -54,9 +54,8 @@ async fn entries_of(store: &dyn Store, erased: &Erased, space: Keyspace, page: V
     let codec = &*store.info().codec;
     let mut batch = Batch::default();
     for Entry { key, revision, content, .. } in page {
-        let Some(Content::Value(value)) = content else {
-            return Err(super::super::rows::damaged(erased.collection.name, "a link where a record should be", &key));
-        };
+        let Some(content) = content else { continue };
+        let value = record_value(content, erased.collection.name, &key)?;
         let rows: IndexRows = (erased.inspect)(codec, &value)?.rows;
         batch.guards.push(Guard::Key { key, revision: Some(revision) });
         for (entry, link) in rows {

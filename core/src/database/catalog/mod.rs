@@ -8,7 +8,7 @@ mod entry;
 mod evolution;
 mod open;
 
-pub(crate) use open::open;
+pub(crate) use open::{open, revision_of_same};
 
 /// The version of everything that core writes: catalog, key encoding, record values. Separate from the crates' versions.
 ///

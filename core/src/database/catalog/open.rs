@@ -12,7 +12,9 @@ use super::build::{build_index, progress_key};
 use super::entry::Catalog;
 use super::evolution::evolve;
 use crate::schema::Schema;
-use crate::store::{Batch, Content, Fetch, Guard, KeyRange, Outcome, Revision, Scan, Store, StoredKey, Write};
+use crate::store::{
+    Batch, Content, ENCRYPTION_HEADER, Fetch, Guard, KeyRange, Outcome, Revision, Scan, Store, StoredKey, Write,
+};
 use crate::{Error, ErrorKind, Result};
 
 /// How deep a catalog is nested at most: two catalogs, one in the other.
@@ -47,6 +49,14 @@ pub(crate) async fn open(store: &dyn Store, schema: &Schema) -> Result<Revision>
             return Ok(revision);
         }
     }
+}
+
+/// The revision of the catalog's row, if the catalog is the program's schema, whole: a layer may have written the same again.
+pub(crate) async fn revision_of_same(store: &dyn Store, schema: &Schema) -> Result<Option<Revision>> {
+    let Some((stored, revision)) = read(store).await? else { return Ok(None) };
+    let is_same = evolve(&stored, schema).is_ok_and(|wanted| wanted == stored);
+    let is_whole = stored.before.is_none() && stored.drops.is_empty();
+    Ok((is_same && is_whole).then_some(revision))
 }
 
 /// Announces the new indexes, builds them, then drops what was removed. `None`: somebody else changed the catalog; look anew.
@@ -146,8 +156,13 @@ async fn restore(store: &dyn Store, wanted: &Catalog, revision: Revision) -> Res
 }
 
 async fn read(store: &dyn Store) -> Result<Option<(Catalog, Revision)>> {
-    let rows = store.get(&[catalog_key()]).await?.rows;
-    match rows.into_iter().next().flatten() {
+    let [catalog, header] = <[_; 2]>::try_from(store.get(&[catalog_key(), ENCRYPTION_HEADER]).await?.rows)
+        .map_err(|_| Error::new(ErrorKind::Corrupt, "the backend gave another number of rows than it was asked for"))?;
+    if header.is_some() {
+        let message = "the store is encrypted, and was opened without its key: open it through the encryption layer";
+        return Err(Error::new(ErrorKind::Encrypted, message));
+    }
+    match catalog {
         None => Ok(None),
         Some(row) => match row.content {
             Content::Value(bytes) => {
@@ -155,6 +170,7 @@ async fn read(store: &dyn Store) -> Result<Option<(Catalog, Revision)>> {
                 Ok(Some((decode(&bytes)?, row.revision)))
             }
             Content::Link(_) => Err(Error::new(ErrorKind::Corrupt, "the catalog is a link")),
+            Content::Damaged(error) => Err(error.at("the catalog")),
         },
     }
 }

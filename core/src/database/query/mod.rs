@@ -21,13 +21,13 @@ use plan::Plan;
 use super::Database;
 use super::context::Context;
 use super::keyspace::record_key;
-use super::rows::damaged;
+use super::rows::{damaged, record_value};
 use super::transaction::Transaction;
 use super::value;
 use crate::Result;
 use crate::key::{Component, Components};
 use crate::schema::{Exact, Index, IndexRef, Key, Ordered, Record};
-use crate::store::{Content, Fetch, Page as StoredPage, Read, Scan};
+use crate::store::{Fetch, Page as StoredPage, Read, Scan};
 
 /// Bytes after which one page of the store ends; the query goes on with the next.
 const PAGE_BYTES_MAX: usize = 4 << 20;
@@ -430,9 +430,9 @@ pub(crate) async fn read_records<R: Record>(source: &impl Source, keys: &[Key<R>
         for ((key, row), asked) in keys.iter().zip(source.read().get(keys).await?.rows).zip(&mut asked) {
             let record: Option<R> = match row.map(|row| row.content) {
                 None => None,
-                Some(Content::Value(value)) => Some(value::decode(&value, R::COLLECTION.name)?),
-                Some(Content::Link(_)) => {
-                    return Err(damaged(R::COLLECTION.name, "a link where a record should be", key));
+                Some(content) => {
+                    let value = record_value(content, R::COLLECTION.name, key)?;
+                    Some(value::decode(&value, R::COLLECTION.name)?)
                 }
             };
             if record.as_ref().is_some_and(|record| Key::of(record) != *asked) {

@@ -1,7 +1,7 @@
 //! From an entry of a page to a checked record.
 
 use super::super::keyspace::append_stored;
-use super::super::rows::{damaged, fingerprint, key_of};
+use super::super::rows::{damaged, fingerprint, key_of, mismatch, record_value, unreadable};
 use super::super::value;
 use super::plan::Plan;
 use crate::key::Components;
@@ -50,11 +50,13 @@ impl Opener<'_> {
                 let target = target.ok_or_else(|| self.wrong::<R>("an entry without its record", &key))?;
                 (Some(target.content), Some(tail))
             }
+            (_, Some(Content::Damaged(error))) => return Err(unreadable(&error, &self.place::<R>(), &key)),
             _ => return Err(self.wrong::<R>("a value where an index entry should be", &key)),
         };
-        let Some(Content::Value(value)) = content else {
-            return Err(self.wrong::<R>("a link where a record should be", &key));
+        let Some(content) = content else {
+            return Err(self.wrong::<R>("a row without its content", &key));
         };
+        let value = record_value(content, &self.place::<R>(), &key)?;
         let record: R = value::decode(&value, R::COLLECTION.name).map_err(|error| {
             // Keeps the kind, names the row.
             Error::new(error.kind(), format!("{error} (row {})", fingerprint(&key)))
@@ -62,12 +64,15 @@ impl Opener<'_> {
         if let Some(target) = &tail
             && key_of(self.codec, &record)? != *target
         {
-            return Err(self.wrong::<R>("a record under the key of another", &key));
+            return Err(mismatch(&self.place::<R>(), "a record under the key of another", &key));
         }
         if self.belongs(&record, &key, tail.as_ref())? {
             Ok(record)
         } else {
-            Err(self.wrong::<R>("an entry that its record does not have", &key))
+            let what = "an entry that its record does not have";
+            // Without an index it is the record itself that is not where it belongs.
+            let error = if tail.is_some() { mismatch } else { damaged };
+            Err(error(&self.place::<R>(), what, &key))
         }
     }
 
@@ -94,10 +99,14 @@ impl Opener<'_> {
     }
 
     fn wrong<R: Record>(&self, what: &str, key: &StoredKey) -> Error {
+        damaged(&self.place::<R>(), what, key)
+    }
+
+    fn place<R: Record>(&self) -> String {
         let collection = R::COLLECTION;
         match collection.index(self.plan.index) {
-            None => damaged(&format!("collection {}", collection.name), what, key),
-            Some(index) => damaged(&format!("index {} of collection {}", index.name, collection.name), what, key),
+            None => format!("collection {}", collection.name),
+            Some(index) => format!("index {} of collection {}", index.name, collection.name),
         }
     }
 }

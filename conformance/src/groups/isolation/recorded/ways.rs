@@ -251,6 +251,6 @@ impl Rows {
 fn items(content: &Content) -> Vec<i64> {
     match content {
         Content::Value(value) => value.as_chunks::<8>().0.iter().map(|item| i64::from_be_bytes(*item)).collect(),
-        Content::Link(_) => Vec::new(),
+        Content::Link(_) | Content::Damaged(_) => Vec::new(),
     }
 }
