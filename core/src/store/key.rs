@@ -31,7 +31,7 @@ impl fmt::Display for Revision {
 ///
 /// `Debug` shows its length only: in a store without encryption a key holds ids of rooms and users.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct StoredKey(pub(super) Bytes);
+pub struct StoredKey(Bytes);
 
 impl StoredKey {
     /// The key without bytes, before all others.
@@ -40,6 +40,11 @@ impl StoredKey {
     /// A key of these bytes.
     pub fn new(bytes: impl Into<Bytes>) -> Self {
         StoredKey(bytes.into())
+    }
+
+    /// A key of bytes that the program holds.
+    pub const fn from_static(bytes: &'static [u8]) -> Self {
+        StoredKey(Bytes::from_static(bytes))
     }
 
     /// The key's bytes.

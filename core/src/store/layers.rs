@@ -1,25 +1,17 @@
 //! The keys that belong to layers: where one that changes what rows hold keeps rows of its own.
 
-use bytes::Bytes;
-
 use super::StoredKey;
 
 /// Where the keys of layers begin, to the end of all keys: 24 bytes of 0xFF.
 ///
 /// A layer that keeps rows there hides them from whoever is above it, by ending every range before them. Nothing else writes
 /// there: the typed database cannot, and a layer refuses it.
-pub const LAYER_KEYS: StoredKey = StoredKey::of_static(&[0xFF; 24]);
+pub const LAYER_KEYS: StoredKey = StoredKey::from_static(&[0xFF; 24]);
 
 /// The row by which an encrypted store is known as one: the layer's header. Whoever sees it sees the store without its layer.
-pub const ENCRYPTION_HEADER: StoredKey = StoredKey::of_static(
+pub const ENCRYPTION_HEADER: StoredKey = StoredKey::from_static(
     b"\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFFheader",
 );
-
-impl StoredKey {
-    const fn of_static(bytes: &'static [u8]) -> Self {
-        StoredKey(Bytes::from_static(bytes))
-    }
-}
 
 #[cfg(test)]
 mod tests {

@@ -20,7 +20,7 @@ mod table;
 mod views;
 
 pub use apply::{Applied, apply, drop_range, stamped_keys};
-pub use read::{get, scan, summarize};
+pub use read::{get, scan, summarize, yield_now};
 pub use recent::RecentWrites;
 pub use row::{StoredContent, StoredRow};
 pub use snapshots::{OpenSnapshots, Registry};

@@ -209,7 +209,7 @@ fn suffix_past_end() -> Error {
 }
 
 /// Lets other tasks run, on whatever executor this is.
-async fn yield_now() {
+pub async fn yield_now() {
     let mut yielded = false;
     poll_fn(|context| {
         if yielded {
