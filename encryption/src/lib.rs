@@ -2,7 +2,10 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod error;
+mod provider;
 mod secret;
+mod wrap;
 
 pub use error::EncryptionError;
+pub use provider::{FileKeyProvider, KeyFile, KeyProvider, ProviderError, WRAPPED_BYTES_MAX};
 pub use secret::SecretKey;
