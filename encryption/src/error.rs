@@ -52,6 +52,10 @@ pub enum EncryptionError {
     ProviderFailed,
     /// The system gave no random numbers.
     NoRandomness,
+    /// The system gave no memory to derive a key from a passphrase.
+    NoMemory,
+    /// The keyring has as many keys as it may have: finish the rotation that was begun.
+    KeyringFull,
 }
 
 impl EncryptionError {
@@ -84,7 +88,9 @@ impl EncryptionError {
             | EncryptionError::NotEncrypted
             | EncryptionError::Locked
             | EncryptionError::ProviderFailed
-            | EncryptionError::NoRandomness => ErrorKind::Layer,
+            | EncryptionError::NoRandomness
+            | EncryptionError::NoMemory
+            | EncryptionError::KeyringFull => ErrorKind::Layer,
         }
     }
 }
@@ -98,7 +104,9 @@ impl fmt::Display for EncryptionError {
             EncryptionError::NotCreated => "there is no encrypted store here yet; create it",
             EncryptionError::AlreadyCreated => "there is a store here already; open it",
             EncryptionError::KdfOutOfRange => "the slot asks for a derivation of keys that is not allowed",
-            EncryptionError::NotEncrypted => "the store is not encrypted; open it without a key, or copy it into a new one",
+            EncryptionError::NotEncrypted => {
+                "the store is not encrypted; open it without a key, or copy it into a new one"
+            }
             EncryptionError::Encrypted => "the store is encrypted; open it with its key",
             EncryptionError::NotAnEnvelope => "a value was not sealed",
             EncryptionError::UnsupportedVersion => "a newer program sealed this; use a newer program",
@@ -113,6 +121,8 @@ impl fmt::Display for EncryptionError {
             EncryptionError::SlotRefused(why) => why,
             EncryptionError::ProviderFailed => "the key provider failed",
             EncryptionError::NoRandomness => "the system gives no random numbers",
+            EncryptionError::NoMemory => "the system gives no memory to derive a key from a passphrase",
+            EncryptionError::KeyringFull => "the keyring is full; finish the rotation that was begun",
         })
     }
 }

@@ -2,10 +2,16 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod error;
+#[allow(dead_code, reason = "the store that reads and writes the header is still to come")]
+mod header;
+mod kdf;
 mod provider;
 mod secret;
+mod unlock;
 mod wrap;
 
 pub use error::EncryptionError;
+pub use kdf::Argon2Params;
 pub use provider::{FileKeyProvider, KeyFile, KeyProvider, ProviderError, WRAPPED_BYTES_MAX};
 pub use secret::SecretKey;
+pub use unlock::{SlotInfo, SlotKind, Unlock};
