@@ -5,6 +5,8 @@ mod error;
 #[allow(dead_code, reason = "the store that reads and writes the header is still to come")]
 mod header;
 mod kdf;
+#[allow(dead_code, reason = "the store that reads and writes the keyring is still to come")]
+mod keyring;
 mod provider;
 mod secret;
 mod unlock;
