@@ -52,6 +52,10 @@ pub enum EncryptionError {
     ProviderFailed,
     /// The system gave no random numbers.
     NoRandomness,
+    /// The system gave no memory to derive a key from a passphrase.
+    NoMemory,
+    /// The keyring has as many keys as it may have: finish the rotation that was begun.
+    KeyringFull,
 }
 
 impl EncryptionError {
@@ -84,7 +88,9 @@ impl EncryptionError {
             | EncryptionError::NotEncrypted
             | EncryptionError::Locked
             | EncryptionError::ProviderFailed
-            | EncryptionError::NoRandomness => ErrorKind::Layer,
+            | EncryptionError::NoRandomness
+            | EncryptionError::NoMemory
+            | EncryptionError::KeyringFull => ErrorKind::Layer,
         }
     }
 }
@@ -115,6 +121,8 @@ impl fmt::Display for EncryptionError {
             EncryptionError::SlotRefused(why) => why,
             EncryptionError::ProviderFailed => "the key provider failed",
             EncryptionError::NoRandomness => "the system gives no random numbers",
+            EncryptionError::NoMemory => "the system gives no memory to derive a key from a passphrase",
+            EncryptionError::KeyringFull => "the keyring is full; finish the rotation that was begun",
         })
     }
 }

@@ -10,13 +10,15 @@ use zeroize::Zeroizing;
 use crate::EncryptionError;
 
 /// A key of 32 bytes. Wiped when it is dropped; `Debug` does not show it.
+///
+/// It lies on the heap, so that moving it leaves no copy behind.
 #[derive(Clone)]
-pub struct SecretKey(Zeroizing<[u8; 32]>);
+pub struct SecretKey(Box<Zeroizing<[u8; 32]>>);
 
 impl SecretKey {
     /// The key of these bytes. They must be uniformly random: a passphrase is none.
     pub fn new(bytes: [u8; 32]) -> Self {
-        SecretKey(Zeroizing::new(bytes))
+        SecretKey(Box::new(Zeroizing::new(bytes)))
     }
 
     /// A new key from the operating system's generator.
@@ -25,9 +27,9 @@ impl SecretKey {
     ///
     /// `NoRandomness`.
     pub fn random() -> Result<Self, EncryptionError> {
-        let mut key = Zeroizing::new([0; 32]);
-        fill_random(&mut *key)?;
-        Ok(SecretKey(key))
+        let mut key = SecretKey::blank();
+        fill_random(key.as_mut_bytes())?;
+        Ok(key)
     }
 
     /// The bytes. Whoever copies them wipes the copy.
@@ -35,12 +37,31 @@ impl SecretKey {
         &self.0
     }
 
+    /// The key of these bytes, if they are 32.
+    pub(crate) fn from_slice(bytes: &[u8]) -> Option<Self> {
+        let bytes: &[u8; 32] = bytes.try_into().ok()?;
+        let mut key = SecretKey::blank();
+        // Straight into its place, so that there is no other copy.
+        key.as_mut_bytes().copy_from_slice(bytes);
+        Some(key)
+    }
+
+    /// A place for a key that is about to be made in it.
+    pub(crate) fn blank() -> Self {
+        SecretKey::new([0; 32])
+    }
+
+    /// Where to make the key.
+    pub(crate) fn as_mut_bytes(&mut self) -> &mut [u8; 32] {
+        &mut self.0
+    }
+
     /// A key for one purpose: HKDF-SHA256 (RFC 5869) over this one, which must be uniformly random already, with `salt` and
     /// the parts of `info`, each preceded by its length.
     pub(crate) fn derive(&self, salt: &[u8], info: &[&[u8]]) -> SecretKey {
-        let mut key = Zeroizing::new([0; 32]);
-        self.expand(salt, info, &mut *key);
-        SecretKey(key)
+        let mut key = SecretKey::blank();
+        self.expand(salt, info, key.as_mut_bytes());
+        key
     }
 
     /// As [`derive`](Self::derive), of any length up to 8,160 bytes.
