@@ -1,14 +1,45 @@
-//! Encryption at rest for any store of Strongroom: values are sealed, key components that need no order are blinded.
+//! Encryption at rest for any store of Strongroom: values are sealed, and key components that need no order are blinded.
+//!
+//! [`Encrypted`] is a store over another one. What is above it sees plain rows, what is below it sees none:
+//!
+//! - each value is sealed with XChaCha20-Poly1305 and bound to its database, its stored key and the key that sealed it;
+//! - each `exact` component of a key or index is replaced by a keyed PRF of it, so that equality and prefixes still work;
+//!   `ordered` components stay as they are, because ranges need their order;
+//! - the root key is wrapped in up to eight slots, each for a passphrase, a raw key or a [`KeyProvider`].
+//!
+//! What does not open is an error or a damaged row, with an [`EncryptionError`] that says why; never bytes that nobody
+//! vouches for.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use strongroom_core::store::Store;
+//! use strongroom_core::Database;
+//! use strongroom_encryption::{EncryptedOptions, Unlock};
+//!
+//! # async fn example(store: Arc<dyn Store>, schema: strongroom_core::Schema) -> strongroom_core::Result<()> {
+//! let unlock = Unlock::passphrase("correct horse battery staple");
+//! let store = Arc::new(EncryptedOptions::default().open_or_create(store, &unlock).await?);
+//! let db = Database::open(store.clone(), schema).await?;
+//!
+//! store.rotate().await?; // new values get another key at once,
+//! store.reseal(|_| {}).await?; // old ones follow, and the old key is destroyed
+//! # drop(db);
+//! # Ok(()) }
+//! ```
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod error;
-#[allow(dead_code, reason = "the store that reads and writes the header is still to come")]
 mod header;
 mod kdf;
-#[allow(dead_code, reason = "the store that reads and writes the keyring is still to come")]
 mod keyring;
+mod keys;
+mod places;
 mod provider;
+mod seal;
 mod secret;
+mod store;
+#[cfg(test)]
+mod timing;
 mod unlock;
 mod wrap;
 
@@ -16,4 +47,5 @@ pub use error::EncryptionError;
 pub use kdf::Argon2Params;
 pub use provider::{FileKeyProvider, KeyFile, KeyProvider, ProviderError, WRAPPED_BYTES_MAX};
 pub use secret::SecretKey;
+pub use store::{Encrypted, EncryptedOptions, Progress, Resealed};
 pub use unlock::{SlotInfo, SlotKind, Unlock};
