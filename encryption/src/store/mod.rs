@@ -18,7 +18,7 @@ use strongroom_core::store::{
 };
 use strongroom_core::{Error, ErrorKind, Result};
 
-pub use create::EncryptedOptions;
+pub use create::{EncryptedOptions, slots_of};
 pub use rotate::{Progress, Resealed};
 
 use crate::keys::{BlindingCodec, Vault};
@@ -120,9 +120,7 @@ impl<S: Store> Store for Encrypted<S> {
                 let message = "the backend gave another number of outcomes than batches";
                 return Err(Error::new(ErrorKind::CommitUnknown, message)).or_else(self.name("commit"));
             }
-            let lost = |(outcome, guard): (&Outcome, &Option<usize>)| {
-                matches!((outcome, guard), (Outcome::Conflict { guard: lost }, Some(at)) if lost == at)
-            };
+            let lost = |(outcome, guard): (&Outcome, &Option<usize>)| matches!((outcome, guard), (Outcome::Conflict { guard: lost }, Some(at)) if lost == at);
             if committed.iter().zip(&keyring_guards).any(lost) {
                 // Every batch that writes has that guard, so none of them did. With the new keys, all again, in order.
                 self.reader(&self.inner).reload().await.or_else(self.name("commit"))?;

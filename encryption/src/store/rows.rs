@@ -78,9 +78,7 @@ pub(super) fn guards_below(guards: &[Guard]) -> Result<Vec<Guard>> {
     let guards = guards.iter().map(|guard| match guard {
         Guard::Key { key, .. } if is_layers(key) => Err(refused()),
         Guard::Key { .. } => Ok(guard.clone()),
-        Guard::Range { range, as_of, rows } => {
-            Ok(Guard::Range { range: visible(range), as_of: *as_of, rows: *rows })
-        }
+        Guard::Range { range, as_of, rows } => Ok(Guard::Range { range: visible(range), as_of: *as_of, rows: *rows }),
     });
     guards.collect()
 }
@@ -129,8 +127,11 @@ impl Reader<'_> {
         if scan.limit > self.limits.page_entries_max {
             return Err(Error::limit(Limit::PageEntries, self.limits.page_entries_max as u64, scan.limit as u64));
         }
-        let below =
-            Scan { range: visible(&scan.range), max_bytes: limits::page_bytes(scan.max_bytes, scan.limit), ..scan.clone() };
+        let below = Scan {
+            range: visible(&scan.range),
+            max_bytes: limits::page_bytes(scan.max_bytes, scan.limit),
+            ..scan.clone()
+        };
         for attempt in Attempt::ALL {
             let mut page = self.read.scan(&below).await?;
             let mut opener = self.opener(attempt)?;

@@ -18,7 +18,7 @@ pub(super) struct EncryptedSnapshot {
 
 impl EncryptedSnapshot {
     fn reader(&self) -> Reader<'_> {
-        Reader { read: &self.inner, vault: &self.vault, limits: &self.info.limits }
+        Reader { read: &*self.inner, vault: &self.vault, limits: &self.info.limits }
     }
 }
 

@@ -1,6 +1,7 @@
-//! The stacks: each backend, bare.
+//! The stacks: each backend, bare and encrypted.
 
 mod disk;
+mod encrypted;
 mod files;
 mod memory;
 mod redb;
@@ -10,11 +11,19 @@ use std::sync::Arc;
 
 use strongroom_conformance::Factory;
 
+pub use encrypted::EncryptedFactory;
 pub use memory::MemoryFactory;
 pub use redb::RedbFactory;
 pub use sqlite::SqliteFactory;
 
 /// Every stack, in the order of the reports.
 pub fn all() -> Vec<Arc<dyn Factory>> {
-    vec![Arc::new(MemoryFactory), Arc::new(RedbFactory), Arc::new(SqliteFactory)]
+    vec![
+        Arc::new(MemoryFactory),
+        Arc::new(EncryptedFactory::new(MemoryFactory)),
+        Arc::new(RedbFactory),
+        Arc::new(EncryptedFactory::new(RedbFactory)),
+        Arc::new(SqliteFactory),
+        Arc::new(EncryptedFactory::new(SqliteFactory)),
+    ]
 }
