@@ -138,7 +138,7 @@ impl Reader<'_> {
             let (mut bytes, mut whole) = (0, 0);
             for entry in &mut page.entries {
                 // Values are shorter here, so the page below may hold more than it should.
-                if bytes >= scan.max_bytes && whole > 0 {
+                if bytes > scan.max_bytes {
                     break;
                 }
                 opener.open_entry(entry).await;

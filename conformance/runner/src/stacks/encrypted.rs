@@ -45,6 +45,8 @@ fn below(settings: &Settings) -> Settings {
         batch_bytes_max: asked.batch_bytes_max.saturating_mul(4).saturating_add(16 << 20),
         batch_writes_max: asked.batch_writes_max.saturating_add(8),
         batch_guards_max: asked.batch_guards_max.saturating_add(1),
+        // Header and keyring are read together.
+        get_keys_max: asked.get_keys_max.max(2),
         ..asked
     };
     Settings { limits, clock: settings.clock.clone() }

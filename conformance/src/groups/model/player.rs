@@ -138,7 +138,7 @@ impl Player {
             Call::Get(on, names) => {
                 let keys: Vec<StoredKey> = names.iter().map(|name| self.key(name)).collect();
                 let found = self.read(*on).get(&keys).await?;
-                let rows = found.rows.iter().map(|row| row.as_ref().map(|row| self.row(row)));
+                let rows = keys.iter().zip(&found.rows).map(|(key, row)| row.as_ref().map(|row| self.row(key, row)));
                 Answer::Rows(self.as_of(found.as_of), rows.collect())
             }
             Call::Page { on, span, reverse, limit, fetch } => {
@@ -311,18 +311,25 @@ impl Player {
         ShownEntry {
             key: self.shown(&entry.key),
             place: self.place(entry.revision),
-            content: entry.content.as_ref().map(|content| self.content(content)),
-            target: entry.target.as_ref().map(|target| self.row(target)),
+            content: entry.content.as_ref().map(|content| self.content(&entry.key, content)),
+            target: entry.target.as_ref().map(|target| match &entry.content {
+                Some(Content::Link(key)) => self.row(key, target),
+                _ => self.row(&entry.key, target),
+            }),
         }
     }
 
-    fn row(&self, row: &Row) -> Shown {
-        (self.place(row.revision), self.content(&row.content))
+    fn row(&self, key: &StoredKey, row: &Row) -> Shown {
+        (self.place(row.revision), self.content(key, &row.content))
     }
 
-    fn content(&self, content: &Content) -> String {
+    fn content(&self, key: &StoredKey, content: &Content) -> String {
         match content {
             Content::Value(value) => format!("value {}", value.escape_ascii()),
+            // By its place in the key: the tail of a stamped one holds a part of its revision.
+            Content::Link(target) if key.as_bytes().ends_with(target.as_bytes()) => {
+                format!("link to its key from byte {}", key.len() - target.len())
+            }
             Content::Link(target) => format!("link to {}", self.shown(target)),
             Content::Damaged(error) => format!("damaged: {error}"),
         }

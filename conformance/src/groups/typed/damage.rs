@@ -113,7 +113,7 @@ async fn verify_finds_an_entry_that_no_record_has(context: Context) -> Checked {
     sound(&db).await?;
     overwrite(&store, old.key, Write::Link(LinkTo::Key(target))).await?;
     ensure_eq!(found(&db).await?, [problem(Some("tag"), STRAY)]);
-    ensure_kind!(db.query(Note::TAG).equal("old").page().await, ErrorKind::Corrupt);
+    ensure_kind!(db.query(Note::TAG).equal("old").page().await, ErrorKind::IndexMismatch);
     ensure_eq!(ids(&db.query(Note::TAG).equal("tag 1").page().await?.records), [1]);
     Ok(())
 }
@@ -135,7 +135,7 @@ async fn verify_finds_a_link_that_was_pointed_elsewhere(context: Context) -> Che
     let (entry, other) = (entry_of(&store, &db, BY_TIME, 1).await?, record_of(&store, &db, 2).await?);
     overwrite(&store, entry, Write::Link(LinkTo::Key(other))).await?;
     ensure_eq!(found(&db).await?, [problem(Some("by_time"), MISSING), problem(Some("by_time"), STRAY)]);
-    ensure_kind!(db.query(Note::BY_TIME).equal("r").page().await, ErrorKind::Corrupt);
+    ensure_kind!(db.query(Note::BY_TIME).equal("r").page().await, ErrorKind::IndexMismatch);
     Ok(())
 }
 
@@ -144,7 +144,7 @@ async fn verify_finds_a_unique_link_that_was_pointed_elsewhere(context: Context)
     let (entry, other) = (entry_of(&store, &db, SLUG, 1).await?, record_of(&store, &db, 2).await?);
     overwrite(&store, entry, Write::Link(LinkTo::Key(other))).await?;
     ensure_eq!(found(&db).await?, [problem(Some("slug"), MISSING), problem(Some("slug"), STRAY)]);
-    ensure_kind!(db.query(Note::SLUG).equal("slug 1").page().await, ErrorKind::Corrupt);
+    ensure_kind!(db.query(Note::SLUG).equal("slug 1").page().await, ErrorKind::IndexMismatch);
     ensure_eq!(ids(&db.query(Note::SLUG).equal("slug 2").page().await?.records), [2]);
     Ok(())
 }
@@ -259,7 +259,7 @@ async fn a_forged_index_entry_is_damage_and_no_panic(context: Context) -> Checke
         Write::Put(Bytes::from_static(b"value")),
     ] {
         overwrite(&store, short.clone(), forged).await?;
-        ensure_kind!(db.query(Note::TAG).equal("tag 1").page().await, ErrorKind::Corrupt);
+        ensure_kind!(db.query(Note::TAG).equal("tag 1").page().await, ErrorKind::IndexMismatch);
         let page = db.query(Note::TAG).equal("tag 1").skip_damaged().page().await?;
         ensure_eq!((ids(&page.records), page.damaged.len()), (vec![1], 1));
         let found = found(&db).await?;
