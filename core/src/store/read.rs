@@ -20,7 +20,7 @@ pub enum Content {
 }
 
 impl Content {
-    /// Bytes of the value or of the target's key, as [`Scan::max_bytes`] counts them.
+    /// Bytes of the value or of the target's key.
     pub fn bytes(&self) -> usize {
         match self {
             Content::Value(value) => value.len(),
@@ -94,7 +94,8 @@ pub struct Scan {
     pub reverse: bool,
     /// Entries at most; no more than [`Limits::page_entries_max`](super::Limits).
     pub limit: usize,
-    /// Bytes of keys, values and targets after which the page ends.
+    /// Bytes of keys, values and targets after which the page ends. A link counts the key it points to, unless that is the
+    /// tail of its own.
     pub max_bytes: usize,
     /// What to bring.
     pub fetch: Fetch,

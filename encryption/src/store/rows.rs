@@ -253,6 +253,14 @@ impl Opener {
 
 /// Bytes of an entry as [`Scan::max_bytes`] counts them.
 fn size(entry: &Entry) -> usize {
-    let target = entry.target.as_ref().map_or(0, |row| row.content.bytes());
-    entry.key.len() + entry.content.as_ref().map_or(0, Content::bytes) + target
+    let held = |key: &StoredKey, content: &Content| match content {
+        Content::Link(target) if key.as_bytes().ends_with(target.as_bytes()) => 0,
+        content => content.bytes(),
+    };
+    let content = entry.content.as_ref().map_or(0, |content| held(&entry.key, content));
+    let target = match (&entry.content, &entry.target) {
+        (Some(Content::Link(key)), Some(row)) => held(key, &row.content),
+        _ => 0,
+    };
+    entry.key.len() + content + target
 }

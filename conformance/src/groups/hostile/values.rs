@@ -162,10 +162,12 @@ async fn a_link_in_place_of_a_record_is_corrupt(context: Context) -> Checked {
     Ok(())
 }
 
-/// The entries of the index.
-async fn entries(store: &dyn Store) -> Checked<Vec<StoredKey>> {
+/// The entries of the index, in the order of the records' keys that they end in.
+async fn entries(store: &dyn Store, records: &[StoredKey]) -> Checked<Vec<StoredKey>> {
     let scan = Scan { range: KeyRange::prefix(&[0, 1, 1]), fetch: Fetch::Keys, ..everything(store) };
-    Ok(store.scan(&scan).await?.entries.into_iter().map(|entry| entry.key).collect())
+    let mut entries: Vec<_> = store.scan(&scan).await?.entries.into_iter().map(|entry| entry.key).collect();
+    entries.sort_by_key(|entry| records.iter().position(|record| entry.as_bytes().ends_with(record.as_bytes())));
+    Ok(entries)
 }
 
 /// Queries must give the second record alone, or say that something is damaged; `verify` must find it.
@@ -183,7 +185,7 @@ async fn planted(db: &Database, what: &str) -> Checked {
 
 async fn a_value_in_place_of_an_index_entry_is_no_record(context: Context) -> Checked {
     let (db, store, keys) = two_things(&context).await?;
-    let entries = entries(&*store).await?;
+    let entries = entries(&*store, &keys).await?;
     for value in [Vec::new(), vec![1, 0x80], keys[1].as_bytes().to_vec()] {
         write(&*store, &entries[0], Write::Put(value.into())).await?;
         planted(&db, "a value in place of an entry").await?;
@@ -193,7 +195,7 @@ async fn a_value_in_place_of_an_index_entry_is_no_record(context: Context) -> Ch
 
 async fn an_entry_that_points_to_another_record_gives_none(context: Context) -> Checked {
     let (db, store, keys) = two_things(&context).await?;
-    let entries = entries(&*store).await?;
+    let entries = entries(&*store, &keys).await?;
     write(&*store, &entries[0], Write::Link(LinkTo::Key(keys[1].clone()))).await?;
     planted(&db, "an entry of one record that points to the other").await?;
     // And one that points to another entry, or to itself.

@@ -69,6 +69,8 @@ pub(super) fn batch_of(rows: &Rows) -> Batch {
 fn write(name: &[u8], becomes: &Becomes) -> Write {
     match becomes {
         Becomes::Value(bytes) => put(bytes),
+        // Such a page counts nothing for it, however it was given: a layer cannot know.
+        Becomes::Link(target) if name.ends_with(target) => suffix((name.len() - target.len()) as u16),
         Becomes::Link(target) => link(target),
         Becomes::Suffix(at) => suffix((*at).min(name.len().try_into().unwrap_or(u16::MAX))),
         Becomes::Nothing => Write::Delete,

@@ -273,7 +273,8 @@ async fn a_row_at_all_limits_at_once_is_kept(context: Context) -> Checked {
         ..limits
     };
     let site = context.open_with(small).await?;
-    let (name, bytes) = (vec![0xFF; small.key_bytes_max], vec![0xFF; small.value_bytes_max]);
+    // Keys of so many 0xFF would be those of layers.
+    let (name, bytes) = (vec![0xFE; small.key_bytes_max], vec![0xFF; small.value_bytes_max]);
     commit(&*site.store, batch([(&name, put(&bytes))])).await?;
     let found = site.store.get(&[key(&name)]).await?.rows.remove(0);
     let found = found.ok_or_else(|| Failure::new("the row is gone"))?;
