@@ -103,7 +103,7 @@ pub trait Store: Read + Debug + 'static {
     /// # Behavior
     ///
     /// - One outcome a batch, in order. A batch sees those before it; a conflict or a rejection of one changes nothing for
-    ///   the others.
+    ///   the others. What others commit comes before all of them or after.
     /// - A batch whose guards hold and that writes nothing is `Committed` at the revision it was checked at.
     /// - A guard that does not hold: `Conflict`, naming the first such guard by its position.
     /// - A batch past a limit, or with the same key written twice (also by a stamped write): `Rejected`.

@@ -58,8 +58,29 @@ async fn held(context: &Context) -> Checked<(Database, Arc<Held>)> {
 
 type Member<'m> = LocalBoxFuture<'m, Result<()>>;
 
-/// A transaction that says when its closure has ended: then its batch is queued before anybody else is polled.
-fn member<'m, F, Fut>(db: &'m Database, ended: &'m Semaphore, body: F) -> Member<'m>
+/// Who of the members may begin, and how many have ended.
+struct Turns {
+    /// Closed until the first is in flight: on an engine that is asked over a channel, another could be faster.
+    others: Semaphore,
+    ended: Semaphore,
+}
+
+impl Turns {
+    fn new() -> Self {
+        Turns { others: Semaphore::new(0), ended: Semaphore::new(0) }
+    }
+
+    /// Waits until so many closures have ended.
+    async fn ended(&self, members: u32) {
+        if let Ok(all) = self.ended.acquire_many(members).await {
+            all.forget();
+        }
+    }
+}
+
+/// The transaction whose commit is the one that is held. When its closure has ended, its batch is queued before anybody else
+/// is polled; then the others may begin.
+fn first<'m, F, Fut>(db: &'m Database, turns: &'m Turns, body: F) -> Member<'m>
 where
     F: Fn(strongroom_core::Transaction) -> Fut + Send + Sync + 'm,
     Fut: Future<Output = Result<()>> + Send + 'm,
@@ -68,7 +89,26 @@ where
         let body = body(tx);
         async move {
             body.await?;
-            ended.add_permits(1);
+            turns.others.add_permits(1);
+            turns.ended.add_permits(1);
+            Ok(())
+        }
+    }))
+}
+
+/// A transaction that comes after the first, and says when its closure has ended.
+fn member<'m, F, Fut>(db: &'m Database, turns: &'m Turns, body: F) -> Member<'m>
+where
+    F: Fn(strongroom_core::Transaction) -> Fut + Send + Sync + 'm,
+    Fut: Future<Output = Result<()>> + Send + 'm,
+{
+    Box::pin(db.write(move |tx| {
+        let body = body(tx);
+        async move {
+            // Given back at once: one permit lets in all, one after the other.
+            drop(turns.others.acquire().await);
+            body.await?;
+            turns.ended.add_permits(1);
             Ok(())
         }
     }))
@@ -76,36 +116,33 @@ where
 
 async fn transactions_that_commit_together_have_each_their_own_outcome(context: Context) -> Checked {
     let (db, twist) = held(&context).await?;
-    let (db, ended) = (&db, &Semaphore::new(0));
-    let mut members = vec![member(db, ended, |tx| async move {
-        // Its commit is the one that is held.
+    let (db, turns) = (&db, &Turns::new());
+    let mut members = vec![first(db, turns, |tx| async move {
         tx.put(&Counter::new("hot", 2)).await?;
         tx.insert(&Counter { badge: Some("taken".to_owned()), ..Counter::new("holder", 1) }).await
     })];
     for at in 0..4 {
         members.push(member(
             db,
-            ended,
+            turns,
             move |tx| async move { tx.insert(&Counter::new(&format!("own {at}"), at)).await },
         ));
     }
-    members.push(member(db, ended, |tx| async move {
+    members.push(member(db, turns, |tx| async move {
         let hot = value_in(&tx, "hot").await?;
         tx.put(&Counter::new("sum", hot + 10)).await
     }));
-    members.push(member(db, ended, |tx| async move {
+    members.push(member(db, turns, |tx| async move {
         tx.insert(&Counter { badge: Some("taken".to_owned()), ..Counter::new("late", 1) }).await
     }));
-    members.push(member(db, ended, |tx| async move { tx.insert(&Counter::new("holder", 9)).await }));
+    members.push(member(db, turns, |tx| async move { tx.insert(&Counter::new("holder", 9)).await }));
     let count = members.len() as u32;
     let failing = db.write(|tx| async move {
         tx.put(&Counter::new("never", 1)).await?;
         Err::<(), _>(Error::application(std::fmt::Error))
     });
     let release = async {
-        if let Ok(all) = ended.acquire_many(count).await {
-            all.forget();
-        }
+        turns.ended(count).await;
         twist.over.notify_one();
     };
     let ((results, ()), failed) = join(join(join_all(members), release), failing).await;
@@ -120,17 +157,13 @@ async fn transactions_that_commit_together_have_each_their_own_outcome(context: 
 
 async fn a_member_that_is_dropped_harms_no_other(context: Context) -> Checked {
     let (db, twist) = held(&context).await?;
-    let (db, ended) = (&db, &Semaphore::new(0));
-    let put = |name: &'static str| member(db, ended, move |tx| async move { tx.put(&Counter::new(name, 7)).await });
+    let (db, turns) = (&db, &Turns::new());
+    let put = |name: &'static str| member(db, turns, move |tx| async move { tx.put(&Counter::new(name, 7)).await });
+    let in_flight = first(db, turns, |tx| async move { tx.put(&Counter::new("in flight", 7)).await });
     // The first is in flight, the second queued; both are dropped while the others wait.
     let dropped = async {
-        let both = join(put("in flight"), put("queued"));
-        let all_queued = async {
-            if let Ok(all) = ended.acquire_many(6).await {
-                all.forget();
-            }
-        };
-        futures_util::future::select(Box::pin(both), Box::pin(all_queued)).await;
+        let both = join(in_flight, put("queued"));
+        futures_util::future::select(Box::pin(both), Box::pin(turns.ended(6))).await;
     };
     let others = join_all(["a", "b", "c", "d"].map(put));
     let release = async {
