@@ -11,6 +11,7 @@ use strongroom_core::store::{
 };
 use strongroom_core::{Database, ManualClock, Record, Result, Schema, Timestamp};
 
+use super::RawRow;
 use crate::{Checked, Failure, ensure};
 
 /// Stands in every value and in every component that is blinded: nothing that is shown without the key may hold it.
@@ -183,19 +184,35 @@ impl Scene {
         let mut log = Vec::new();
         for prefix in [b'a', b'a', b'b'] {
             let prefix = KeyPrefix(StoredKey::from([&LOG[..], &[prefix]].concat()));
-            let value = Bytes::from(format!("log {CANARY}"));
+            let value = Bytes::from(Scene::log());
             commit(&**sealed, Batch { stamped: vec![(prefix, value)], ..Batch::default() }).await?;
             log.push(only(new_keys(raw, &mut seen).await?.iter())?);
         }
         // As long as a stamped row's key.
         let plain = StoredKey::from([&LOG[..], b"plain key"].concat());
-        put(&**sealed, plain.clone(), format!("log {CANARY}").into_bytes()).await?;
+        put(&**sealed, plain.clone(), Scene::log()).await?;
         let older = read(raw).await?;
         db.update(&letter(STRUCK)).await?;
         let [first, second, stamped_elsewhere] = <[_; 3]>::try_from(log).map_err(|_| wrong("stamped rows"))?;
         let stamped = [first, second];
         let (header, rows) = (ENCRYPTION_HEADER, read(raw).await?);
         Ok(Scene { rows, older, letters, drafts, header, catalog, keyring, stamped, stamped_elsewhere, plain })
+    }
+
+    /// The value of each row that was written past the typed database.
+    pub fn log() -> Vec<u8> {
+        format!("log {CANARY}").into_bytes()
+    }
+
+    /// The keys of the rows that were written past the typed database, and which one each is, if an attack names it.
+    pub fn log_keys(&self) -> [(StoredKey, Option<RawRow>); 4] {
+        let [first, second] = self.stamped.clone();
+        [
+            (first, Some(RawRow::Stamped)),
+            (second, None),
+            (self.stamped_elsewhere.clone(), None),
+            (self.plain.clone(), Some(RawRow::Plain)),
+        ]
     }
 
     /// The raw value under a key.
