@@ -19,6 +19,7 @@ pub mod broken;
 mod case;
 mod child;
 mod context;
+pub mod evil;
 mod factory;
 mod failure;
 pub mod groups;

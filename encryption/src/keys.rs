@@ -122,6 +122,9 @@ impl Vault {
 
     /// Takes a keyring that was read: the store's as it is now, if it is newer than the one at hand, else as one of those
     /// that were. Gives the keys as they are then.
+    ///
+    /// Errors: `HeaderTampered` if it is newer and its current key is an older one: somebody put an old keyring back, and new
+    /// values would get a key that was replaced for a reason. Who opens the store then has nothing to compare with.
     pub(crate) fn learn(&self, ring: Keyring, revision: Revision) -> Result<Arc<Keys>> {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         let State::Open(keys) = &*state else {
@@ -130,6 +133,9 @@ impl Vault {
         };
         if revision == keys.revision {
             return Ok(keys.clone());
+        }
+        if revision > keys.revision && ring.current().0 < keys.ring.current().0 {
+            return Err(EncryptionError::HeaderTampered.into());
         }
         let (ring, revision, last) = match revision > keys.revision {
             true => (ring, revision, keys.ring.clone()),

@@ -53,13 +53,18 @@ impl<S: Store> Encrypted<S> {
         &self.inner
     }
 
-    /// Drops the keys: every call answers `Locked` until [`unlock`](Encrypted::unlock). A call that is under way may end well.
+    /// Drops the keys: every call but `close` answers `Locked` until [`unlock`](Encrypted::unlock). A call that is under way may end well.
     pub fn lock(&self) {
         self.vault.lock();
     }
 
     fn reader<'r>(&'r self, read: &'r dyn Read) -> Reader<'r> {
         Reader { read, vault: &self.vault, limits: &self.info.limits }
+    }
+
+    /// Errors: `Locked`, `Closed`.
+    fn unlocked(&self, operation: &'static str) -> Result<()> {
+        self.vault.keys().map(drop).or_else(self.name(operation))
     }
 
     fn name<T>(&self, operation: &'static str) -> impl FnOnce(Error) -> Result<T> + use<T, S> {
@@ -92,6 +97,7 @@ impl<S: Store> Store for Encrypted<S> {
     }
 
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>> {
+        self.unlocked("snapshot")?;
         let inner = self.inner.snapshot().await?;
         let (vault, info) = (self.vault.clone(), self.info.clone());
         Ok(Box::new(EncryptedSnapshot { inner, vault, info }))
@@ -132,10 +138,12 @@ impl<S: Store> Store for Encrypted<S> {
     }
 
     async fn changed(&self, after: Revision) -> Result<Revision> {
+        self.unlocked("changed")?;
         self.inner.changed(after).await
     }
 
     async fn drop_range(&self, range: &KeyRange, guards: &[Guard]) -> Result<Outcome> {
+        self.unlocked("drop_range")?;
         if let Err(error) = self.info.limits.check_guards(guards) {
             return Ok(Outcome::Rejected(error));
         }
@@ -146,10 +154,12 @@ impl<S: Store> Store for Encrypted<S> {
     }
 
     async fn compact(&self) -> Result<Compaction> {
+        self.unlocked("compact")?;
         self.inner.compact().await
     }
 
     async fn usage(&self) -> Result<Usage> {
+        self.unlocked("usage")?;
         self.inner.usage().await
     }
 

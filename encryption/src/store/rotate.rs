@@ -231,6 +231,7 @@ impl<S: Store> Encrypted<S> {
             let database = self.vault.database();
             let row = self.inner.get(&[KEYRING]).await?.rows.pop().flatten();
             let (mut ring, revision) = open_keyring(row, |bytes| Keyring::open(bytes, &keys.root, database))?;
+            self.vault.learn(ring.clone(), revision)?;
             let (changed, gives) = change(&mut ring)?;
             if !changed {
                 return Ok(gives);
