@@ -128,8 +128,9 @@ impl<S: Store> Store for Encrypted<S> {
             }
             let lost = |(outcome, guard): (&Outcome, &Option<usize>)| matches!((outcome, guard), (Outcome::Conflict { guard: lost }, Some(at)) if lost == at);
             if committed.iter().zip(&keyring_guards).any(lost) {
-                // Every batch that writes has that guard, so none of them did. With the new keys, all again, in order.
-                self.reader(&self.inner).reload().await.or_else(self.name("commit"))?;
+                // Every batch that writes has that guard, and nothing of others comes between two batches of a call: so none
+                // of them did. With the new keys, all again, in order.
+                self.reader(&self.inner).reload_after(&keys).await.or_else(self.name("commit"))?;
                 continue;
             }
             let mut committed = committed.into_iter();

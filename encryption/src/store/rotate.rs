@@ -136,15 +136,16 @@ impl<S: Store> Encrypted<S> {
         if resealed == 0 {
             return Ok(Step::Done { resealed, damaged });
         }
+        let keyring_guard = batch.guards.len();
         batch.guards.push(Guard::Key { key: KEYRING, revision: Some(keys.revision) });
         batch.writes.insert(SWEEP, Write::Put([&target.to_be_bytes(), last.as_bytes()].concat().into()));
         match self.inner.commit(vec![batch]).await?.pop() {
             Some(Outcome::Committed(_)) => Ok(Step::Done { resealed, damaged }),
-            Some(Outcome::Conflict { .. }) => {
-                // It may have been the keyring.
-                self.reader(&self.inner).reload().await?;
+            Some(Outcome::Conflict { guard }) if guard == keyring_guard => {
+                self.reader(&self.inner).reload_after(&keys).await?;
                 Ok(Step::Lost)
             }
+            Some(Outcome::Conflict { .. }) => Ok(Step::Lost),
             Some(Outcome::Rejected(error)) if error.is_limit() => Ok(Step::TooMuch),
             Some(Outcome::Rejected(error)) => Err(error),
             None => Err(Error::new(ErrorKind::CommitUnknown, "the backend gave no outcome")),

@@ -172,6 +172,15 @@ impl Reader<'_> {
         self.vault.learn(ring, revision)
     }
 
+    /// Reads the keyring again after a guard on it was lost: it must have gone on.
+    ///
+    /// Errors: `HeaderTampered` if it went back, for example with a file that was restored beneath an open store: with it every
+    /// commit would be refused for ever. As [`reload`](Self::reload) besides.
+    pub(super) async fn reload_after(self, lost: &Keys) -> Result<Arc<Keys>> {
+        let keys = self.reload().await?;
+        if keys.revision > lost.revision { Ok(keys) } else { Err(EncryptionError::HeaderTampered.into()) }
+    }
+
     fn opener(self, attempt: Attempt) -> Result<Opener> {
         Ok(Opener { keys: self.vault.keys()?, database: self.vault.database(), attempt, again: false, opened: 0 })
     }
@@ -231,7 +240,7 @@ impl Opener {
     async fn open(&mut self, key: &StoredKey, content: &mut Content) {
         let Content::Value(sealed) = content else { return };
         self.opened += 1;
-        if self.opened % SLICE_VALUES == 0 {
+        if self.opened.is_multiple_of(SLICE_VALUES) {
             yield_now().await;
         }
         *content = match self.opened(key, sealed) {

@@ -88,11 +88,11 @@ pub(crate) fn visits() -> Vec<Visit> {
         canary_arrived: Timestamp::from_millis(1_714_564_800_000 + (number / 2) as i64),
         canary_ticket: canary("ticket", number),
         canary_tags: (0..number % 3).map(|tag| canary("tag", tag)).collect(),
-        canary_vip: number % 5 == 0,
-        canary_room: (number % 2 == 0).then(|| canary("room", number % 4)),
+        canary_vip: number.is_multiple_of(5),
+        canary_room: number.is_multiple_of(2).then(|| canary("room", number % 4)),
         canary_left: (number % 4 == 1).then(|| Timestamp::from_millis(1_814_564_800_000 + number as i64)),
         canary_door: 0xD00B_0000 + (number % 2) as u32,
-        canary_leaves: (number % 3 != 0).then(|| Timestamp::from_millis(4_102_444_800_000 + number as i64)),
+        canary_leaves: (!number.is_multiple_of(3)).then(|| Timestamp::from_millis(4_102_444_800_000 + number as i64)),
         canary_note: canary("note", number).repeat(1 + (number as usize % 7) * 9),
     };
     (0..24).map(visit).collect()
