@@ -336,3 +336,55 @@ fn without_a_runtime_there_is_an_error() {
     assert_eq!(error.kind(), ErrorKind::Unsupported);
     assert!(error.to_string().contains("tokio"), "{error}");
 }
+
+/// SQLite keeps the log and its index where a link leads to, and there they are looked for.
+#[cfg(unix)]
+#[test]
+fn a_link_stands_for_the_file_that_it_leads_to() {
+    use std::os::unix::fs::symlink;
+    run(async {
+        let (folder, links) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let path = folder.path().join("store.db");
+        let (link, of_link) = (links.path().join("link.db"), links.path().join("of_link.db"));
+        symlink(&path, &link).unwrap();
+        symlink("link.db", &of_link).unwrap();
+        // It leads nowhere yet.
+        let store = Sqlite::open(&of_link).await.unwrap();
+        commit(&store, rows("a", 1_000, 4_096)).await;
+        let on_disk: usize = files(folder.path()).values().map(Vec::len).sum();
+        assert_eq!(store.usage().await.unwrap().bytes, on_disk as u64, "the log counts");
+        let second = Sqlite::open(&path).await.unwrap();
+        assert_eq!(second.summarize(&KeyRange::ALL).await.unwrap().rows, 1_000);
+        second.close().await.unwrap();
+        store.close().await.unwrap();
+        assert_eq!(files(folder.path()).len(), 1);
+        assert_eq!(fs::read_dir(links.path()).unwrap().count(), 2, "nothing is left beside the links");
+
+        // As a crash leaves another program's database: its tables are in the log alone.
+        let (theirs, crashed) = (folder.path().join("theirs.db"), tempfile::tempdir().unwrap());
+        let options = SqliteConnectOptions::new().filename(&theirs).create_if_missing(true);
+        let mut open = options.journal_mode(SqliteJournalMode::Wal).connect().await.unwrap();
+        open.execute("CREATE TABLE theirs (a)").await.unwrap();
+        for name in ["theirs.db", "theirs.db-wal"] {
+            fs::copy(folder.path().join(name), crashed.path().join(name)).unwrap();
+        }
+        open.close().await.unwrap();
+        let link = links.path().join("theirs.db");
+        symlink(crashed.path().join("theirs.db"), &link).unwrap();
+        let before = files(crashed.path());
+        assert_eq!(Sqlite::open(&link).await.unwrap_err().kind(), ErrorKind::NotAStore);
+        assert!(files(crashed.path()) == before, "a refused file was touched");
+    });
+}
+
+#[cfg(unix)]
+#[test]
+fn links_that_lead_to_each_other_are_an_error() {
+    run(async {
+        let (_folder, path) = folder();
+        let other = path.with_file_name("other.db");
+        std::os::unix::fs::symlink(&path, &other).unwrap();
+        std::os::unix::fs::symlink(&other, &path).unwrap();
+        assert_eq!(Sqlite::open(&path).await.unwrap_err().kind(), ErrorKind::Io);
+    });
+}
