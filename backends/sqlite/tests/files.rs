@@ -12,7 +12,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 use strongroom_core::store::{KeyRange, LinkTo, Read, Revision, Store, Write};
 use strongroom_core::{Error, ErrorKind};
 use strongroom_sqlite::{Sqlite, SqliteOptions};
-use support::{batch, child, commit, everything, key, put, rows, run, told};
+use support::{TOLD, batch, child, commit, everything, key, put, rows, run, skip, told};
 use tempfile::TempDir;
 
 fn folder() -> (TempDir, PathBuf) {
@@ -207,22 +207,38 @@ fn a_new_store_is_its_owners_alone() {
 #[test]
 fn a_file_that_may_not_be_written_to_is_refused() {
     use std::os::unix::fs::PermissionsExt;
-    run(async {
-        let (folder, path) = folder();
-        whole_store(&path).await;
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o400)).unwrap();
-        if fs::OpenOptions::new().write(true).open(&path).is_ok() {
-            let mut output = std::io::stderr();
-            std::io::Write::write_all(&mut output, b"SKIPPED: this user may write to read-only files\n").unwrap();
-            return;
-        }
-        for mode in [0o400, 0o000] {
-            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-            let error = Sqlite::open(&path).await.unwrap_err();
-            assert!(error.kind() == ErrorKind::Io && error.to_string().contains("cannot be opened"), "{error}");
-        }
-        drop(folder);
-    });
+    let may_write = |path: &Path, mode| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        fs::OpenOptions::new().write(true).open(path).is_ok()
+    };
+    let refused = |path: &Path| {
+        run(async {
+            for mode in [0o400, 0o000] {
+                assert!(!may_write(path, mode), "this user may write to all files");
+                let error = Sqlite::open(path).await.unwrap_err();
+                assert!(error.kind() == ErrorKind::Io && error.to_string().contains("cannot be opened"), "{error}");
+            }
+        });
+    };
+    if let Some((_, path)) = told() {
+        return refused(Path::new(&path));
+    }
+    let (_folder, path) = folder();
+    run(whole_store(&path));
+    if !may_write(&path, 0o400) {
+        return refused(&path);
+    }
+    // The administrator may write to all files, but a process need not have that right.
+    let rights = "-dac_override,-dac_read_search";
+    let mut command = std::process::Command::new("setpriv");
+    command.args(["--bounding-set", rights, "--inh-caps", rights]).arg(std::env::current_exe().unwrap());
+    command.args(["a_file_that_may_not_be_written_to_is_refused", "--exact", "--nocapture", "--test-threads=1"]);
+    let Ok(output) = command.env(TOLD, format!("refused:{}", path.display())).output() else {
+        return skip("this user may write to all files, and setpriv is not there (install util-linux)");
+    };
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("1 passed"), "{said}");
 }
 
 /// Reads and writes everything; gives the first error.
