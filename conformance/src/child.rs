@@ -152,14 +152,20 @@ impl Child {
         Ok(None)
     }
 
-    /// Ends it at once, without any chance to clean up.
+    /// Ends it at once, without any chance to clean up. Says whether it was still at work.
     ///
     /// # Errors
     ///
-    /// Those of the operating system.
-    pub fn kill(&mut self) -> io::Result<()> {
+    /// Those of the operating system; or if it had failed by itself.
+    pub fn kill(&mut self) -> io::Result<bool> {
         self.process.kill()?;
-        self.process.wait().map(drop)
+        let status = self.process.wait()?;
+        match status.code() {
+            Some(0) => Ok(false),
+            // Only on Unix a process that is killed has none.
+            Some(_) if cfg!(unix) => Err(io::Error::other(format!("the child failed before it was killed: {status}"))),
+            _ => Ok(true),
+        }
     }
 
     /// Waits until it ends by itself.

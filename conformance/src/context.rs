@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use strongroom_core::store::{Limits, Store};
 use strongroom_core::{ManualClock, Result, Timestamp};
 
-use crate::{Capability, Checked, Factory, Folder, Place, Settings};
+use crate::{Capability, Checked, Factory, Figures, Folder, Place, Settings};
 
-/// How much work the random cases do.
+/// How much work the random cases do. A case that did nothing would prove nothing: 0 counts as 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Effort {
     /// Operations in the histories of one case.
@@ -38,13 +38,16 @@ struct Inner {
     folder: Folder,
     places: AtomicUsize,
     opened: Mutex<Vec<(Place, Arc<dyn Store>)>>,
+    figures: Mutex<Figures>,
 }
 
 impl Context {
     pub(crate) fn new(factory: Arc<dyn Factory>, needs: &[Capability], seed: u64, effort: Effort) -> Checked<Self> {
         let folder = factory.folder(needs)?;
-        let (places, opened) = (AtomicUsize::new(0), Mutex::default());
-        Ok(Context(Arc::new(Inner { factory, seed, effort, folder, places, opened })))
+        let Effort { operations, kills, cuts } = effort;
+        let effort = Effort { operations: operations.max(1), kills: kills.max(1), cuts: cuts.max(1) };
+        let (places, opened, figures) = (AtomicUsize::new(0), Mutex::default(), Mutex::default());
+        Ok(Context(Arc::new(Inner { factory, seed, effort, folder, places, opened, figures })))
     }
 
     /// The stack under test.
@@ -60,6 +63,16 @@ impl Context {
     /// How much work a random case does.
     pub fn effort(&self) -> Effort {
         self.0.effort
+    }
+
+    /// The case has done so many more of this.
+    pub(crate) fn count(&self, what: &'static str, more: u64) {
+        self.0.figures.lock().unwrap_or_else(PoisonError::into_inner).count(what, more);
+    }
+
+    /// What the case has done so far.
+    pub(crate) fn figures(&self) -> Figures {
+        self.0.figures.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The limits that stores have unless asked for others.

@@ -22,6 +22,7 @@ mod context;
 pub mod evil;
 mod factory;
 mod failure;
+mod figures;
 pub mod groups;
 #[doc = include_str!("../GUIDE.md")]
 pub mod guide {}
@@ -35,4 +36,5 @@ pub use child::{Child, serve};
 pub use context::{Context, Effort, Site};
 pub use factory::{Can, Capability, Damage, Factory, Fault, Folder, Place, Settings};
 pub use failure::{Checked, Failure};
+pub use figures::Figures;
 pub use run::{Finished, Options, Outcome, run_case};

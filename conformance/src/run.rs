@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use strongroom_core::{ErrorKind, Result as Stored};
 
-use crate::{Can, Capability, Case, Checked, Context, Effort, Factory, Failure, Group, child};
+use crate::{Can, Capability, Case, Checked, Context, Effort, Factory, Failure, Figures, Group, child};
 
 /// How cases are run.
 #[derive(Clone, Copy, Debug)]
@@ -81,6 +81,8 @@ pub struct Finished {
     pub stack: String,
     /// What became of it.
     pub outcome: Outcome,
+    /// What it did, if it passed.
+    pub figures: Figures,
     /// How long it took.
     pub seconds: f64,
 }
@@ -88,34 +90,41 @@ pub struct Finished {
 /// Runs one case on a store of its own, in a thread of its own.
 pub fn run_case(case: &Case, factory: &Arc<dyn Factory>, options: &Options) -> Finished {
     let began = Instant::now();
-    let outcome = outcome(*case, factory, options);
+    let (outcome, figures) = outcome(*case, factory, options);
     let stack = factory.name().to_owned();
-    Finished { group: case.group, name: case.name, stack, outcome, seconds: began.elapsed().as_secs_f64() }
+    let seconds = began.elapsed().as_secs_f64();
+    Finished { group: case.group, name: case.name, stack, outcome, figures, seconds }
 }
 
-fn outcome(case: Case, factory: &Arc<dyn Factory>, options: &Options) -> Outcome {
+fn outcome(case: Case, factory: &Arc<dyn Factory>, options: &Options) -> (Outcome, Figures) {
+    let without = |outcome| (outcome, Figures::default());
     for need in [Capability::Open].iter().chain(case.needs) {
         match factory.can(*need) {
             Can::Yes => {}
-            Can::Missing(reason) => return Outcome::Skip(reason),
+            Can::Missing(reason) => return without(Outcome::Skip(reason)),
             Can::No(reason) => {
                 let need = *need;
                 let refused = guarded(factory, options, &[], move |context| Box::pin(refuses(context, need)));
-                return match refused {
-                    Ok(()) => Outcome::NotApplicable(reason.into_owned()),
+                return without(match refused {
+                    Ok(_) => Outcome::NotApplicable(reason.into_owned()),
                     Err(failure) => Outcome::Fail(format!("it declares that it cannot ({reason}), but {failure}")),
-                };
+                });
             }
         }
     }
     match guarded(factory, options, case.needs, case.run) {
-        Ok(()) => Outcome::Pass,
-        Err(failure) => Outcome::Fail(failure),
+        Ok(figures) => (Outcome::Pass, figures),
+        Err(failure) => without(Outcome::Fail(failure)),
     }
 }
 
 /// Runs a case in a thread of its own, and gives up on it when the patience ends: a store that hangs fails.
-fn guarded<F>(factory: &Arc<dyn Factory>, options: &Options, needs: &'static [Capability], run: F) -> Result<(), String>
+fn guarded<F>(
+    factory: &Arc<dyn Factory>,
+    options: &Options,
+    needs: &'static [Capability],
+    run: F,
+) -> Result<Figures, String>
 where
     F: FnOnce(Context) -> futures_util::future::LocalBoxFuture<'static, Checked> + Send + 'static,
 {
@@ -130,7 +139,7 @@ where
                 let context = context.map_err(|failure| failure.to_string())?;
                 let checked = run(context.clone()).await;
                 context.clean_up().await;
-                checked.map_err(|failure| failure.to_string())
+                checked.map(|()| context.figures()).map_err(|failure| failure.to_string())
             })
         }));
         // Nobody listens once the patience has ended.

@@ -28,6 +28,26 @@ const TABLES_COUNT: &str = "SELECT count(*) FROM sqlite_schema";
 /// How often the log is switched on while others come between.
 const LOG_ATTEMPTS: usize = 100;
 
+/// Links that lead to each other before it is given up, as on Linux.
+const LINKS_MAX: usize = 40;
+
+/// Where the file is, whatever links lead to it: SQLite keeps the files beside it there. Absolute, since the process may move
+/// before another connection is made.
+pub(crate) fn resolve(path: &Path) -> io::Result<PathBuf> {
+    let mut path = std::path::absolute(path)?;
+    for _ in 0..LINKS_MAX {
+        match fs::canonicalize(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            // What else is wrong with it is told when it is opened.
+            resolved => return Ok(resolved.unwrap_or(path)),
+        }
+        // A link may lead to a file that is not there yet.
+        let Ok(target) = fs::read_link(&path) else { break };
+        path = path.parent().unwrap_or(&path).join(target);
+    }
+    Ok(path)
+}
+
 /// A store's file, open for writing.
 pub(crate) struct Opened {
     pub(crate) connection: SqliteConnection,

@@ -18,6 +18,7 @@
 //! with the newest revision, in SQLite's write-ahead-log mode.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod age;
 mod changes;
 mod connection;
 mod error;

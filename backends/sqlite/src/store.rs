@@ -17,6 +17,7 @@ use strongroom_core::{Error, ErrorKind, Result};
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex, OwnedMutexGuard, Semaphore, oneshot};
 
+use crate::age::{self, Age};
 use crate::changes::{self, Changes};
 use crate::connection::{Readers, connect_options};
 use crate::error::{NAME, from_io};
@@ -37,7 +38,7 @@ use crate::writer::Writer;
 /// It needs a tokio runtime and belongs to the one in which it was opened: commits run there. Dropping the last handle
 /// releases the file soon after; close it to be sure.
 pub struct Sqlite {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
 }
 
 pub(crate) struct Inner {
@@ -45,14 +46,15 @@ pub(crate) struct Inner {
     pub(crate) runtime: Handle,
     pub(crate) changes: Changes,
     pub(crate) snapshots: Registry<View>,
+    pub(crate) age: Arc<Age>,
     path: PathBuf,
-    readers: Arc<Readers>,
+    pub(crate) readers: Arc<Readers>,
     writer: Arc<Mutex<Writer>>,
 }
 
 impl Sqlite {
     /// Opens the store at `path`, or makes one if there is nothing, an empty file or an empty database. A new file is readable
-    /// by its owner alone.
+    /// by its owner alone. A symbolic link stands for what it leads to, also if that is not there yet.
     ///
     /// # Errors
     ///
@@ -71,8 +73,7 @@ impl Sqlite {
             let runtime = Handle::try_current().map_err(|error| {
                 Error::new(ErrorKind::Unsupported, "it needs a tokio runtime: open it inside one").with_source(error)
             })?;
-            // Absolute, since the process may move before another connection is made.
-            let path = std::path::absolute(path).map_err(|error| from_io(&error, "no such path is possible"))?;
+            let path = file::resolve(path).map_err(|error| from_io(&error, "no such path is possible"))?;
             let connect = connect_options(&path, &options);
             let opened = file::open(&path, &connect, options.check).await?;
             let info = StoreInfo {
@@ -86,6 +87,7 @@ impl Sqlite {
             Ok(Arc::new(Inner {
                 changes: Changes::new(opened.revision, options.poll_ms),
                 snapshots: Registry::new(&info.limits, options.clock),
+                age: Arc::default(),
                 readers: Readers::new(&connect, readers_max, runtime.clone()),
                 writer: Arc::new(Mutex::new(Writer::new(
                     connect,
@@ -180,6 +182,7 @@ impl Inner {
     async fn close(&self, mut writer: Turn) -> Result<()> {
         self.changes.close();
         self.snapshots.close();
+        self.age.close();
         // What a snapshot holds on to cannot be moved out of the log.
         self.readers.views_ended().await;
         self.readers.close().await;
@@ -257,6 +260,7 @@ impl Store for Sqlite {
         let snapshot = async move {
             let (reader, revision) = store.readers.take_view().await?;
             let id = store.snapshots.lock().add(Arc::new(View::new(reader)))?;
+            age::watch(&store);
             Ok(Held::new(id, revision, store.clone()))
         };
         Ok(Box::new(task::read(&self.inner.runtime, snapshot).await.map_err(named("snapshot"))?))

@@ -82,3 +82,31 @@ fn a_snapshot_that_expires_frees_the_log() {
         store.close().await.unwrap();
     });
 }
+
+/// Nobody calls the handle that has the snapshot, while another one writes.
+#[test]
+fn a_snapshot_of_an_idle_handle_expires_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.db");
+    run(async {
+        let clock = Arc::new(ManualClock::new(Timestamp::from_millis(0)));
+        let options = SqliteOptions { clock: clock.clone(), ..SqliteOptions::default() };
+        let (idle, writer) = (options.clone().open(&path).await.unwrap(), options.open(&path).await.unwrap());
+        commit(&idle, rows("a", 256, 4_096)).await;
+        let held = idle.snapshot().await.unwrap();
+        assert!(write_over(&writer, &path, 20).await > LOG_BYTES_MAX, "a snapshot keeps the log");
+        clock.set(Timestamp::from_millis(60_000));
+        let freed = async { while write_over(&writer, &path, 4).await > LOG_BYTES_MAX {} };
+        tokio::time::timeout(std::time::Duration::from_secs(120), freed).await.expect("the log is emptied");
+        assert_eq!(held.get(&[]).await.unwrap_err().kind(), ErrorKind::SnapshotExpired);
+        // The next snapshot is looked after as well.
+        let again = idle.snapshot().await.unwrap();
+        clock.set(Timestamp::from_millis(120_000));
+        write_over(&writer, &path, 20).await;
+        let freed = async { while write_over(&writer, &path, 4).await > LOG_BYTES_MAX {} };
+        tokio::time::timeout(std::time::Duration::from_secs(120), freed).await.expect("the log is emptied again");
+        drop((held, again));
+        idle.close().await.unwrap();
+        writer.close().await.unwrap();
+    });
+}

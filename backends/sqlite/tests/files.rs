@@ -12,7 +12,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 use strongroom_core::store::{KeyRange, LinkTo, Read, Revision, Store, Write};
 use strongroom_core::{Error, ErrorKind};
 use strongroom_sqlite::{Sqlite, SqliteOptions};
-use support::{batch, child, commit, everything, key, put, rows, run, told};
+use support::{TOLD, batch, child, commit, everything, key, put, rows, run, skip, told};
 use tempfile::TempDir;
 
 fn folder() -> (TempDir, PathBuf) {
@@ -207,22 +207,38 @@ fn a_new_store_is_its_owners_alone() {
 #[test]
 fn a_file_that_may_not_be_written_to_is_refused() {
     use std::os::unix::fs::PermissionsExt;
-    run(async {
-        let (folder, path) = folder();
-        whole_store(&path).await;
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o400)).unwrap();
-        if fs::OpenOptions::new().write(true).open(&path).is_ok() {
-            let mut output = std::io::stderr();
-            std::io::Write::write_all(&mut output, b"SKIPPED: this user may write to read-only files\n").unwrap();
-            return;
-        }
-        for mode in [0o400, 0o000] {
-            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-            let error = Sqlite::open(&path).await.unwrap_err();
-            assert!(error.kind() == ErrorKind::Io && error.to_string().contains("cannot be opened"), "{error}");
-        }
-        drop(folder);
-    });
+    let may_write = |path: &Path, mode| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        fs::OpenOptions::new().write(true).open(path).is_ok()
+    };
+    let refused = |path: &Path| {
+        run(async {
+            for mode in [0o400, 0o000] {
+                assert!(!may_write(path, mode), "this user may write to all files");
+                let error = Sqlite::open(path).await.unwrap_err();
+                assert!(error.kind() == ErrorKind::Io && error.to_string().contains("cannot be opened"), "{error}");
+            }
+        });
+    };
+    if let Some((_, path)) = told() {
+        return refused(Path::new(&path));
+    }
+    let (_folder, path) = folder();
+    run(whole_store(&path));
+    if !may_write(&path, 0o400) {
+        return refused(&path);
+    }
+    // The administrator may write to all files, but a process need not have that right.
+    let rights = "-dac_override,-dac_read_search";
+    let mut command = std::process::Command::new("setpriv");
+    command.args(["--bounding-set", rights, "--inh-caps", rights]).arg(std::env::current_exe().unwrap());
+    command.args(["a_file_that_may_not_be_written_to_is_refused", "--exact", "--nocapture", "--test-threads=1"]);
+    let Ok(output) = command.env(TOLD, format!("refused:{}", path.display())).output() else {
+        return skip("this user may write to all files, and setpriv is not there (install util-linux)");
+    };
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("1 passed"), "{said}");
 }
 
 /// Reads and writes everything; gives the first error.
@@ -335,4 +351,56 @@ fn without_a_runtime_there_is_an_error() {
     let std::task::Poll::Ready(Err(error)) = open.poll(&mut context) else { panic!("it needs a runtime") };
     assert_eq!(error.kind(), ErrorKind::Unsupported);
     assert!(error.to_string().contains("tokio"), "{error}");
+}
+
+/// SQLite keeps the log and its index where a link leads to, and there they are looked for.
+#[cfg(unix)]
+#[test]
+fn a_link_stands_for_the_file_that_it_leads_to() {
+    use std::os::unix::fs::symlink;
+    run(async {
+        let (folder, links) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let path = folder.path().join("store.db");
+        let (link, of_link) = (links.path().join("link.db"), links.path().join("of_link.db"));
+        symlink(&path, &link).unwrap();
+        symlink("link.db", &of_link).unwrap();
+        // It leads nowhere yet.
+        let store = Sqlite::open(&of_link).await.unwrap();
+        commit(&store, rows("a", 1_000, 4_096)).await;
+        let on_disk: usize = files(folder.path()).values().map(Vec::len).sum();
+        assert_eq!(store.usage().await.unwrap().bytes, on_disk as u64, "the log counts");
+        let second = Sqlite::open(&path).await.unwrap();
+        assert_eq!(second.summarize(&KeyRange::ALL).await.unwrap().rows, 1_000);
+        second.close().await.unwrap();
+        store.close().await.unwrap();
+        assert_eq!(files(folder.path()).len(), 1);
+        assert_eq!(fs::read_dir(links.path()).unwrap().count(), 2, "nothing is left beside the links");
+
+        // As a crash leaves another program's database: its tables are in the log alone.
+        let (theirs, crashed) = (folder.path().join("theirs.db"), tempfile::tempdir().unwrap());
+        let options = SqliteConnectOptions::new().filename(&theirs).create_if_missing(true);
+        let mut open = options.journal_mode(SqliteJournalMode::Wal).connect().await.unwrap();
+        open.execute("CREATE TABLE theirs (a)").await.unwrap();
+        for name in ["theirs.db", "theirs.db-wal"] {
+            fs::copy(folder.path().join(name), crashed.path().join(name)).unwrap();
+        }
+        open.close().await.unwrap();
+        let link = links.path().join("theirs.db");
+        symlink(crashed.path().join("theirs.db"), &link).unwrap();
+        let before = files(crashed.path());
+        assert_eq!(Sqlite::open(&link).await.unwrap_err().kind(), ErrorKind::NotAStore);
+        assert!(files(crashed.path()) == before, "a refused file was touched");
+    });
+}
+
+#[cfg(unix)]
+#[test]
+fn links_that_lead_to_each_other_are_an_error() {
+    run(async {
+        let (_folder, path) = folder();
+        let other = path.with_file_name("other.db");
+        std::os::unix::fs::symlink(&path, &other).unwrap();
+        std::os::unix::fs::symlink(&other, &path).unwrap();
+        assert_eq!(Sqlite::open(&path).await.unwrap_err().kind(), ErrorKind::Io);
+    });
 }

@@ -89,12 +89,15 @@ impl Matrix {
         }
         writeln!(out)?;
         for stack in &self.stacks {
-            let Tally { pass, fail, not_applicable, skip, seconds } = report.tally(stack);
+            let Tally { pass, fail, not_applicable, skip, seconds, figures } = report.tally(stack);
             let line = format!(
                 "{stack}: {pass} pass, {fail} fail, {not_applicable} n/a, {skip} skipped, {seconds:.1} s of work"
             );
             let color = if fail > 0 { RED } else { GREEN };
             writeln!(out, "{}", self.paint(color, &line))?;
+            if !figures.is_empty() {
+                writeln!(out, "  {figures}")?;
+            }
         }
         out.flush()
     }

@@ -36,9 +36,11 @@ pub(crate) fn run(
                     |one: &&mut Finished| (one.group, one.name, &one.stack) == (again.group, again.name, &again.stack);
                 let Some(first) = results.iter_mut().find(first) else { continue };
                 first.seconds += again.seconds;
+                first.figures.add(&again.figures);
                 if let (Outcome::Pass, Outcome::Fail(reason)) = (&first.outcome, &again.outcome) {
                     first.outcome = Outcome::Fail(format!("with --seed {seed}: {reason}"));
                     random.retain(|case| (case.group, case.name) != (again.group, again.name));
+                    on_row(std::slice::from_ref(&*first))?;
                 }
             }
             Ok(())

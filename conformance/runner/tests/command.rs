@@ -92,6 +92,22 @@ fn a_failure_ends_with_status_1_and_says_why() {
 }
 
 #[test]
+fn no_effort_at_all_still_proves_something() {
+    let folder = tempfile::tempdir().unwrap();
+    let json = folder.path().join("r.json");
+    let case = "an_aborted_transaction_leaves_nothing";
+    let effort = ["--operations", "0", "--kills", "0", "--cuts", "0"];
+    let path = json.to_str().unwrap();
+    let arguments = ["run", "--backend", "memory", "--group", "model", "--case", case, "--json", path];
+    let output = command(&[&arguments[..], &effort[..]].concat());
+    assert!(output.status.success(), "{}", text(&output.stdout));
+    let document: Value = serde_json::from_slice(&fs::read(json).unwrap()).unwrap();
+    let reason = document["cases"][0]["reason"].as_str().unwrap();
+    let operations: u64 = reason.strip_suffix(" operations").unwrap().parse().unwrap();
+    assert!(operations > 0, "{reason}");
+}
+
+#[test]
 fn wrong_use_ends_with_status_2_and_names_what_there_is() {
     for (arguments, named) in [
         (&["run", "--backend", "mongo"][..], "memory"),

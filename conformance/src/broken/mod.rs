@@ -9,6 +9,7 @@ mod caches;
 mod cancellation;
 mod changes;
 mod closing;
+mod crashes;
 mod durability;
 mod errors;
 mod factory;
@@ -71,6 +72,7 @@ pub fn all() -> Vec<Broken> {
         cancellation::ALL,
         closing::ALL,
         durability::ALL,
+        crashes::ALL,
         errors::ALL,
     ]
     .concat()

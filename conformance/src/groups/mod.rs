@@ -17,5 +17,5 @@ pub fn all() -> Vec<Case> {
 
 /// What child processes do.
 pub(crate) fn roles() -> impl Iterator<Item = &'static Role> {
-    crash::ROLES.iter()
+    crash::ROLES.iter().chain(isolation::ROLES)
 }

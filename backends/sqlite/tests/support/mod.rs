@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::env;
+use std::io::Write as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -52,6 +53,13 @@ pub fn everything() -> Scan {
 
 pub async fn page(store: &dyn Read) -> Page {
     store.scan(&everything()).await.unwrap()
+}
+
+/// Says that a test is skipped, for what this machine lacks. In CI nothing may be.
+pub fn skip(reason: &str) {
+    assert_ne!(env::var("STRONGROOM_CI").as_deref(), Ok("1"), "in CI nothing may be skipped: {reason}");
+    // Not by `eprintln!`, which the test harness would keep to itself.
+    std::io::stderr().write_all(format!("\nSKIPPED: {reason}\n").as_bytes()).unwrap();
 }
 
 /// What a child process is told by the test that starts it.

@@ -21,14 +21,16 @@ struct Case<'a> {
     seconds: f64,
 }
 
-/// `{"version", "seed", "cases": [{"group", "name", "stack", "outcome", "reason", "seconds"}]}`; `version` is the runner's.
+/// `{"version", "seed", "cases": [{"group", "name", "stack", "outcome", "reason", "seconds"}]}`; `version` is the
+/// runner's. The reason of a pass is what it did, in numbers.
 pub(super) fn render(report: &Report) -> serde_json::Result<String> {
-    let cases = report.results.iter().map(|finished| Case {
+    let reasons: Vec<Option<String>> = report.results.iter().map(Report::reason).collect();
+    let cases = report.results.iter().zip(&reasons).map(|(finished, reason)| Case {
         group: finished.group.name(),
         name: finished.name,
         stack: &finished.stack,
         outcome: finished.outcome.name(),
-        reason: finished.outcome.reason(),
+        reason: reason.as_deref(),
         seconds: finished.seconds,
     });
     let document = Document { version: env!("CARGO_PKG_VERSION"), seed: report.seed, cases: cases.collect() };

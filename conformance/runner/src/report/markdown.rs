@@ -13,10 +13,10 @@ pub(super) fn render(report: &Report) -> String {
 
 fn write_page(page: &mut String, report: &Report) -> std::fmt::Result {
     writeln!(page, "# Conformance\n\nStrongroom {}, seed {}.\n", env!("CARGO_PKG_VERSION"), report.seed)?;
-    writeln!(page, "| stack | pass | fail | n/a | skipped |\n|---|---|---|---|---|")?;
+    writeln!(page, "| stack | pass | fail | n/a | skipped | what was done |\n|---|---|---|---|---|---|")?;
     for stack in &report.stacks {
-        let Tally { pass, fail, not_applicable, skip, .. } = report.tally(stack);
-        writeln!(page, "| {stack} | {pass} | {fail} | {not_applicable} | {skip} |")?;
+        let Tally { pass, fail, not_applicable, skip, figures, .. } = report.tally(stack);
+        writeln!(page, "| {stack} | {pass} | {fail} | {not_applicable} | {skip} | {figures} |")?;
     }
     let mut group = None;
     for row in report.results.chunks(report.stacks.len()) {
@@ -27,7 +27,13 @@ fn write_page(page: &mut String, report: &Report) -> std::fmt::Result {
             writeln!(page, "\n|---|{}", "---|".repeat(report.stacks.len()))?;
         }
         write!(page, "| {} |", row[0].name.replace('_', " "))?;
-        row.iter().try_for_each(|finished| write!(page, " {} |", finished.outcome.name()))?;
+        for finished in row {
+            let name = finished.outcome.name();
+            match finished.figures.is_empty() {
+                true => write!(page, " {name} |")?,
+                false => write!(page, " {name}: {} |", finished.figures)?,
+            }
+        }
         writeln!(page)?;
     }
     let failed: Vec<_> = report.results.iter().filter(|finished| finished.outcome.name() == "fail").collect();

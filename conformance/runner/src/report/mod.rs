@@ -9,7 +9,7 @@ use std::error::Error;
 use std::fs;
 use std::path::Path;
 
-use strongroom_conformance::{Finished, Outcome};
+use strongroom_conformance::{Figures, Finished, Outcome};
 
 use crate::arguments::Run;
 
@@ -29,6 +29,7 @@ pub(crate) struct Tally {
     pub(crate) not_applicable: usize,
     pub(crate) skip: usize,
     pub(crate) seconds: f64,
+    pub(crate) figures: Figures,
 }
 
 /// A stack, a reason, and the cases that it keeps from running.
@@ -52,10 +53,17 @@ impl Report {
         Ok(())
     }
 
+    /// Why a case came to what it came to; of a pass, what it did.
+    pub(crate) fn reason(finished: &Finished) -> Option<String> {
+        let figures = Some(finished.figures.to_string()).filter(|_| !finished.figures.is_empty());
+        finished.outcome.reason().map(str::to_owned).or(figures)
+    }
+
     pub(crate) fn tally(&self, stack: &str) -> Tally {
         let mut tally = Tally::default();
         for finished in self.results.iter().filter(|finished| finished.stack == stack) {
             tally.seconds += finished.seconds;
+            tally.figures.add(&finished.figures);
             match finished.outcome {
                 Outcome::Pass => tally.pass += 1,
                 Outcome::Fail(_) => tally.fail += 1,

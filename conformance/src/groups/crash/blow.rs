@@ -40,24 +40,35 @@ impl Blow {
         }
     }
 
-    /// Strikes, and gives what the child had said and nobody had heard yet.
+    /// Strikes; gives whether the child was still at work, and what it had said and nobody had heard yet.
     pub(super) async fn strike(
         self,
         context: &Context,
         place: &Place,
         child: &mut Child,
         random: &mut Random,
-    ) -> Checked<Vec<String>> {
-        child.kill()?;
-        let mut rest = Vec::new();
-        while let Some(line) = child.next_line()? {
-            rest.push(line);
+    ) -> Checked<(bool, Vec<String>)> {
+        let (was_at_work, rest) = end(child)?;
+        match self {
+            // One that had ended by itself was not killed.
+            Blow::Kill => context.count("kills", was_at_work.into()),
+            Blow::Cut => {
+                context.factory().crash(place, random.next()).await?;
+                context.count("power cuts", 1);
+            }
         }
-        if self == Blow::Cut {
-            context.factory().crash(place, random.next()).await?;
-        }
-        Ok(rest)
+        Ok((was_at_work, rest))
     }
+}
+
+/// Ends a child; gives whether it was still at work, and what it had said and nobody had heard yet.
+pub(super) fn end(child: &mut Child) -> Checked<(bool, Vec<String>)> {
+    let was_at_work = child.kill()?;
+    let mut rest = Vec::new();
+    while let Some(line) = child.next_line()? {
+        rest.push(line);
+    }
+    Ok((was_at_work, rest))
 }
 
 /// The next thing that a child says that must not have ended yet.

@@ -1,6 +1,6 @@
 //! A process is struck while it builds an index over the records that are there.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::TryStreamExt;
 use serde::{Deserialize, Serialize};
@@ -11,12 +11,14 @@ use super::blow::{BEGIN, Blow, END, heard, pause};
 use super::ledger::Kept;
 use super::random::Random;
 use crate::child::Work;
-use crate::{Checked, Child, Context, Failure, Settings, ensure, ensure_eq};
+use crate::{Checked, Child, Context, Failure, Place, Settings, ensure, ensure_eq};
 
 /// Records over which the index is built: several batches.
 const RECORDS: u32 = 1_100;
 /// Children that are struck in the building of one index, at most.
 const BUILDERS: u64 = 3;
+/// Children for each round that may come through before they are struck.
+const LATE_MAX: usize = 20;
 
 macro_rules! item {
     ($name:ident $(, $index:meta)*) => {
@@ -64,32 +66,24 @@ fn newer() -> Result<Schema> {
 pub(super) async fn struck_at_a_build(context: &Context, blow: Blow) -> Checked {
     let mut random = Random::new(context.seed(), 0);
     let settings = Settings::new(context.limits());
-    let mut usual = None;
-    let mut round = 0;
-    while round < blow.rounds(context) {
-        let place = context.place();
-        let store = context.factory().open(&place, &settings).await?;
-        fill(
-            &Database::builder(Schema::builder("builds", 1).collection::<Before>().build()?)
-                .open(store.clone())
-                .await?,
-        )
-        .await?;
-        store.close().await?;
+    let usual = measured(context, &settings).await?;
+    let rounds = blow.rounds(context);
+    let (mut round, mut late) = (0, 0);
+    while round < rounds {
+        let place = filled(context, &settings).await?;
         for _ in 0..1 + random.below(BUILDERS) {
             let mut child = Child::start(context, "build", &place, 0)?;
             ensure_eq!(heard(&mut child)?, BEGIN, "the child");
-            match usual {
-                Some(usual) => pause(usual, &mut random),
-                None => {
-                    let began = Instant::now();
-                    ensure_eq!(heard(&mut child)?, END, "the child");
-                    usual = Some(began.elapsed());
-                }
+            pause(usual, &mut random);
+            let (was_at_work, _) = blow.strike(context, &place, &mut child, &mut random).await?;
+            if !was_at_work {
+                // The index is built: another one is for the next to be struck at.
+                late += 1;
+                break;
             }
-            blow.strike(context, &place, &mut child, &mut random).await?;
             round += 1;
         }
+        ensure!(late <= LATE_MAX * rounds, "{late} children had built the index before they were struck");
         let store = context.factory().reopen(&place, &settings).await?;
         let kept = blow.kept(&*store);
         let db = Database::builder(newer()?).open(store).await?;
@@ -98,6 +92,28 @@ pub(super) async fn struck_at_a_build(context: &Context, blow: Blow) -> Checked 
         db.close().await?;
     }
     Ok(())
+}
+
+/// How long a build takes that nothing strikes.
+async fn measured(context: &Context, settings: &Settings) -> Checked<Duration> {
+    let place = filled(context, settings).await?;
+    let mut child = Child::start(context, "build", &place, 0)?;
+    ensure_eq!(heard(&mut child)?, BEGIN, "the child");
+    let began = Instant::now();
+    ensure_eq!(heard(&mut child)?, END, "the child");
+    let usual = began.elapsed();
+    child.wait()?;
+    Ok(usual)
+}
+
+/// A place with a closed store of records, which lack the newer indexes.
+async fn filled(context: &Context, settings: &Settings) -> Checked<Place> {
+    let place = context.place();
+    let store = context.factory().open(&place, settings).await?;
+    let schema = Schema::builder("builds", 1).collection::<Before>().build()?;
+    fill(&Database::builder(schema).open(store.clone()).await?).await?;
+    store.close().await?;
+    Ok(place)
 }
 
 async fn fill(db: &Database) -> Result<()> {

@@ -140,9 +140,11 @@ async fn each_in_turn(
     let first = Random::new(context.seed(), end).below(stride);
     let mut met = 0;
     for after in (first..end).step_by(stride as usize) {
-        met += usize::from(!too_late(after).await?);
+        met += u64::from(!too_late(after).await?);
     }
     ensure!(met > 0, "no fault was met");
+    context.count("faults", met);
+    context.count("lost", 0);
     Ok(())
 }
 

@@ -40,12 +40,13 @@ struct Open {
     after: Revision,
 }
 
-/// What came of a case so far, for its messages.
+/// What came of a case so far.
 #[derive(Clone, Copy, Debug, Default)]
 struct Tally {
     checks: usize,
     acknowledged: usize,
     more: usize,
+    lost: usize,
 }
 
 impl Ledger {
@@ -57,6 +58,11 @@ impl Ledger {
 
     pub(super) fn history(&self) -> &History {
         &self.history
+    }
+
+    /// How many acknowledged commits the last check did not find.
+    pub(super) fn lost(&self) -> usize {
+        self.tally.lost
     }
 
     /// Whether nothing was acknowledged or found so far.
@@ -158,10 +164,14 @@ impl Ledger {
             // Nothing tells whether a drop among them is there.
             self.open.extend(lost.into_values().map(|number| Open { numbers: vec![number], after: newest }));
         }
-        for (revision, number) in &self.done {
-            if let Step::Batch(_) = self.history.step(*number) {
-                ensure_eq!(log.get(revision), Some(number), "{LOST}: the step of revision {revision}, {}", self.tally);
-            }
+        let logs = |number: &u32| matches!(self.history.step(*number), Step::Batch(_));
+        let acknowledged = self.done.iter().filter(|(_, number)| logs(number));
+        let lost: Vec<_> = acknowledged.filter(|(revision, number)| log.get(revision) != Some(number)).collect();
+        self.tally.lost = lost.len();
+        if let Some((revision, number)) = lost.first() {
+            let others = lost.len() - 1;
+            let message = format!("{LOST}: step {number} of revision {revision}, and {others} others, {}", self.tally);
+            return Err(Failure::new(message));
         }
         for (revision, number) in log {
             if self.done.contains_key(&revision) {
@@ -201,7 +211,7 @@ pub(super) const LOST: &str = "an acknowledged commit is lost";
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Tally { checks, acknowledged, more } = self;
+        let Tally { checks, acknowledged, more, .. } = self;
         write!(f, "in {checks} checks of {acknowledged} acknowledged steps, {more} more were found")
     }
 }

@@ -6,7 +6,7 @@ use super::blow::{BEGIN, Blow, END, pause};
 use super::history::Style;
 use super::writer::{Struck, Writer, rounds};
 use crate::child::Work;
-use crate::{Checked, Context};
+use crate::{Checked, Child, Context};
 
 /// Calls that a child makes before it compacts or closes.
 const CALLS: usize = 2;
@@ -54,13 +54,13 @@ pub(super) async fn close(work: Work) -> Checked {
 pub(super) async fn struck_within(context: &Context, blow: Blow, role: &str, style: Style) -> Checked {
     let mut usual = None;
     rounds(context, blow, style, async |struck| {
+        let usual = match usual {
+            Some(usual) => usual,
+            None => *usual.insert(measured(struck, role).await?),
+        };
         let mut child = struck.start(role).await?;
         struck.hear(&mut child, BEGIN)?;
-        match usual {
-            Some(usual) => pause(usual, &mut struck.random),
-            // The first goes through, to see how long it takes.
-            None => usual = Some(until_end(struck, &mut child)?),
-        }
+        pause(usual, &mut struck.random);
         struck.strike(&mut child).await?;
         struck.check().await
     })
@@ -69,27 +69,23 @@ pub(super) async fn struck_within(context: &Context, blow: Blow, role: &str, sty
 
 /// Strikes a child that makes a store; then there is one, or it can be made.
 pub(super) async fn struck_in_creation(context: &Context, blow: Blow) -> Checked {
-    let mut usual = None;
-    for round in 0..blow.rounds(context) {
+    let count = blow.rounds(context);
+    let mut first = Struck::nowhere(context, blow, Style::Rows, count);
+    let usual = measured(&mut first, "create").await?;
+    first.close().await?;
+    for round in 0..count {
         let mut struck = Struck::nowhere(context, blow, Style::Rows, round);
-        let checked = created(&mut struck, &mut usual).await;
+        let checked = created(&mut struck, usual).await;
         checked.map_err(|failure| struck.ledger.in_round(round, &failure))?;
     }
     Ok(())
 }
 
-async fn created(struck: &mut Struck<'_>, usual: &mut Option<Duration>) -> Checked {
+async fn created(struck: &mut Struck<'_>, usual: Duration) -> Checked {
     let mut child = struck.start("create").await?;
     struck.hear(&mut child, BEGIN)?;
-    let mut opened = false;
-    match *usual {
-        Some(usual) => pause(usual, &mut struck.random),
-        None => {
-            *usual = Some(until_end(struck, &mut child)?);
-            opened = true;
-        }
-    }
-    opened |= struck.strike(&mut child).await?.iter().any(|line| line == END);
+    pause(usual, &mut struck.random);
+    let opened = struck.strike(&mut child).await?.iter().any(|line| line == END);
     let reopened = struck.context.factory().reopen(&struck.place, &struck.settings).await;
     let store = match reopened {
         Ok(store) => store,
@@ -107,6 +103,15 @@ async fn created(struck: &mut Struck<'_>, usual: &mut Option<Duration>) -> Check
 pub(super) async fn struck_in_recovery(context: &Context, blow: Blow) -> Checked {
     let mut usual = None;
     rounds(context, blow, Style::Rows, async |struck| {
+        let usual = match usual {
+            Some(usual) => usual,
+            None => {
+                let mut writer = struck.start("rows").await?;
+                struck.listen(&mut writer, 3)?;
+                struck.let_go(&mut writer)?;
+                *usual.insert(measured(struck, "recover").await?)
+            }
+        };
         let mut writer = struck.start("rows").await?;
         let calls = 1 + struck.random.below(5);
         pause(struck.listen(&mut writer, calls)?, &mut struck.random);
@@ -114,10 +119,7 @@ pub(super) async fn struck_in_recovery(context: &Context, blow: Blow) -> Checked
         for _ in 0..1 + struck.random.below(RECOVERIES) {
             let mut child = struck.start("recover").await?;
             struck.hear(&mut child, BEGIN)?;
-            match usual {
-                Some(usual) => pause(usual, &mut struck.random),
-                None => usual = Some(until_end(struck, &mut child)?),
-            }
+            pause(usual, &mut struck.random);
             blow.strike(context, &struck.place, &mut child, &mut struck.random).await?;
         }
         struck.check().await
@@ -125,8 +127,14 @@ pub(super) async fn struck_in_recovery(context: &Context, blow: Blow) -> Checked
     .await
 }
 
-fn until_end(struck: &mut Struck<'_>, child: &mut crate::Child) -> Checked<Duration> {
+/// How long what a child does takes when nothing strikes it.
+async fn measured(struck: &mut Struck<'_>, role: &str) -> Checked<Duration> {
+    let mut child: Child = struck.start(role).await?;
+    struck.hear(&mut child, BEGIN)?;
     let began = Instant::now();
-    struck.hear(child, END)?;
-    Ok(began.elapsed())
+    struck.hear(&mut child, END)?;
+    let usual = began.elapsed();
+    struck.let_go(&mut child)?;
+    struck.check().await?;
+    Ok(usual)
 }

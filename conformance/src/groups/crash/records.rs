@@ -121,24 +121,30 @@ pub(super) async fn struck_at_records(context: &Context, blow: Blow) -> Checked 
         store.close().await?;
         let mut child = Child::start(context, "records", &place, 0)?;
         for _ in 0..=random.below(ACKNOWLEDGED_MAX) {
-            take_down(&mut acknowledged, &heard(&mut child)?)?;
+            take_down(context, &mut acknowledged, &heard(&mut child)?)?;
         }
         pause(std::time::Duration::from_millis(5), &mut random);
-        for line in blow.strike(context, &place, &mut child, &mut random).await? {
-            take_down(&mut acknowledged, &line)?;
+        let (_, rest) = blow.strike(context, &place, &mut child, &mut random).await?;
+        for line in rest {
+            take_down(context, &mut acknowledged, &line)?;
         }
         store = context.factory().reopen(&place, &settings).await?;
-        let checked = check(&store, blow.kept(&*store), &mut acknowledged).await;
+        let kept = blow.kept(&*store);
+        let checked = check(&store, kept, &mut acknowledged).await;
         checked.map_err(|failure| Failure::new(format!("round {round}, acknowledged {acknowledged:?}: {failure}")))?;
+        if kept == Kept::All {
+            context.count("lost", 0);
+        }
     }
     Ok(store.close().await?)
 }
 
-fn take_down(acknowledged: &mut [u32], line: &str) -> Checked {
+fn take_down(context: &Context, acknowledged: &mut [u32], line: &str) -> Checked {
     let told =
         line.split_once(' ').and_then(|(writer, last)| Some((writer.parse::<usize>().ok()?, last.parse().ok()?)));
     let (writer, last) = told.ok_or_else(|| Failure::new(format!("the child says: {line}")))?;
     acknowledged[writer] = last;
+    context.count("acknowledged", 1);
     Ok(())
 }
 

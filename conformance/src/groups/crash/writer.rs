@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use strongroom_core::ErrorKind;
 use strongroom_core::store::{Revision, Store};
 
-use super::blow::{BEGIN, Blow, END, argument, heard, pause, told};
+use super::blow::{BEGIN, Blow, END, argument, end, heard, pause, told};
 use super::history::{History, Style};
-use super::ledger::Ledger;
+use super::ledger::{Kept, Ledger};
 use super::random::Random;
 use crate::child::Work;
 use crate::{Checked, Child, Context, Failure, Place, Settings, ensure_eq};
@@ -174,6 +174,7 @@ impl<'c> Struck<'c> {
             DID => {
                 let revisions: Vec<_> = numbers[1..].iter().copied().map(Revision).collect();
                 self.ledger.acknowledged(&call, &revisions)?;
+                self.context.count("acknowledged", revisions.len() as u64);
                 return Ok(Heard::Acknowledged);
             }
             REFUSED => self.ledger.refused(&call),
@@ -205,8 +206,19 @@ impl<'c> Struck<'c> {
 
     /// Strikes the child, of which the next call may be under way; gives what it said that acknowledges nothing.
     pub(super) async fn strike(&mut self, child: &mut Child) -> Checked<Vec<String>> {
+        let (_, rest) = self.blow.strike(self.context, &self.place, child, &mut self.random).await?;
+        self.take_down_rest(rest)
+    }
+
+    /// Ends a child that was only to show how long something takes: that is no blow.
+    pub(super) fn let_go(&mut self, child: &mut Child) -> Checked {
+        let (_, rest) = end(child)?;
+        self.take_down_rest(rest).map(drop)
+    }
+
+    fn take_down_rest(&mut self, rest: Vec<String>) -> Checked<Vec<String>> {
         let mut others = Vec::new();
-        for line in self.blow.strike(self.context, &self.place, child, &mut self.random).await? {
+        for line in rest {
             if self.take_down(&line)? == Heard::Else {
                 others.push(line);
             }
@@ -225,6 +237,9 @@ impl<'c> Struck<'c> {
     pub(super) async fn check_in(&mut self, store: Arc<dyn Store>) -> Checked {
         let kept = self.blow.kept(&*store);
         self.ledger.check(&*store, kept).await?;
+        if kept == Kept::All {
+            self.context.count("lost", 0);
+        }
         self.store = Some(store);
         Ok(())
     }

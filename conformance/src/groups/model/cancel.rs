@@ -48,7 +48,7 @@ pub(super) async fn poll_times<F: Future>(future: F, times: usize) -> Option<F::
 
 /// A store whose every call waits once before its answer, and whose reads wait before they begin: more places to be dropped at.
 #[derive(Debug)]
-struct Slow;
+pub(super) struct Slow;
 
 #[async_trait]
 impl Twist for Slow {

@@ -1,14 +1,15 @@
 //! Serializability, proved by replay: transactions run interleaved; those that committed are taken again one by one by a
 //! plain map, in the order of their revisions, and every single answer must have been the map's.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::{join, join_all};
 use proptest::prelude::*;
 use strongroom_core::store::Revision;
-use strongroom_core::{Committed, Database, ManualClock, Timestamp};
+use strongroom_core::{Database, ManualClock, Timestamp};
 
+use super::abandoned::{End, Life};
 use super::history::compare;
 use super::map::Map;
 use super::records::database;
@@ -33,12 +34,16 @@ const ROUNDS_BETWEEN_REOPENING: usize = 5;
 #[derive(Clone, Debug)]
 pub(super) struct Round {
     pub(super) scripts: Vec<Vec<Step>>,
-    order: Vec<Turn>,
+    pub(super) order: Vec<Turn>,
+    /// Where which transactions are dropped: none, unless a case says so.
+    pub(super) ends: Vec<Option<End>>,
 }
 
 /// What a transaction came to.
 pub(super) struct Done {
-    pub(super) revision: Revision,
+    /// None if it was dropped before it said so.
+    pub(super) revision: Option<Revision>,
+    /// Those of the last run of its closure.
     pub(super) answers: Vec<Answer>,
     /// How often its closure ran.
     pub(super) runs: usize,
@@ -47,7 +52,11 @@ pub(super) struct Done {
 pub(super) fn round(transactions: std::ops::Range<usize>, together: f64) -> impl Strategy<Value = Round> {
     let scripts = prop::collection::vec(prop::collection::vec(step(Ties::None), 1..12), transactions);
     let turn = (0..8_usize, prop::bool::weighted(together)).prop_map(|(who, together)| Turn { who, together });
-    (scripts, prop::collection::vec(turn, 1..50)).prop_map(|(scripts, order)| Round { scripts, order })
+    (scripts, prop::collection::vec(turn, 1..50)).prop_map(|(scripts, order)| Round {
+        scripts,
+        order,
+        ends: Vec::new(),
+    })
 }
 
 async fn two_interleaved_transactions_equal_their_serial_replay(context: Context) -> Checked {
@@ -74,7 +83,7 @@ async fn run(context: &Context, rounds: &[Round], reopen: bool) -> Checked<usize
     for (number, round) in rounds.iter().enumerate() {
         let done = interleave(&db, number, round).await?;
         operations += done.iter().map(|done| done.answers.len() * done.runs).sum::<usize>();
-        replay(&mut map, number, round, done)?;
+        replay(&mut map, number, round, &done)?;
         map.tick(5);
         clock.set(Timestamp::from_millis(map.now));
         if reopen && number % ROUNDS_BETWEEN_REOPENING == 0 {
@@ -93,23 +102,30 @@ pub(super) async fn interleave(db: &Database, number: usize, round: &Round) -> C
     let transactions = round.scripts.iter().enumerate().map(|(task, script)| async move {
         turns.wait(task).await;
         let runs = &AtomicUsize::new(0);
-        let result = db.write_at(|tx| async move {
+        let life = &Life::new(round.ends.get(task).copied().flatten());
+        let answers = &Mutex::new(Vec::new());
+        let given = || answers.lock().unwrap_or_else(PoisonError::into_inner);
+        let result = life.live(db.write_at(|tx| async move {
             let in_turns = runs.fetch_add(1, Ordering::SeqCst) < RUNS_IN_TURNS;
-            let mut answers = Vec::new();
+            given().clear();
             for (at, step) in script.iter().enumerate() {
                 if in_turns {
-                    turns.wait(task).await;
+                    life.still(turns.wait(task)).await;
                 }
-                answers.push(take_within(&tx, &step.clone().marked(&mark(number, task, at))).await?);
+                life.came_to(at);
+                let answer = take_within(&tx, &step.clone().marked(&mark(number, task, at))).await?;
+                given().push(answer);
             }
             if in_turns {
-                turns.wait(task).await;
+                life.still(turns.wait(task)).await;
             }
-            Ok(answers)
-        });
+            life.came_to(script.len());
+            Ok(())
+        }));
         let result = result.await;
         turns.end();
-        let Committed { value: answers, revision } = result?;
+        let revision = result.transpose()?.map(|committed| committed.revision);
+        let answers = std::mem::take(&mut *given());
         Ok(Done { revision, answers, runs: runs.load(Ordering::SeqCst) })
     });
     // Every task ends its turns before its result is looked at, so the first error leaves nobody waiting.
@@ -122,19 +138,30 @@ fn mark(round: usize, task: usize, step: usize) -> String {
     format!("{round}.{task}.{step}")
 }
 
-/// Takes the transactions one by one, in the order of their revisions.
-fn replay(map: &mut Map, number: usize, round: &Round, done: Vec<Done>) -> Checked {
-    let mut done: Vec<(usize, Done)> = done.into_iter().enumerate().collect();
-    let changes = |done: &Done| done.answers.iter().any(Answer::is_change);
+/// Takes the transactions that said that they were committed one by one, in the order of their revisions.
+fn replay(map: &mut Map, number: usize, round: &Round, done: &[Done]) -> Checked {
+    take(map, number, round, done, &in_order(done)?)
+}
+
+/// Those that said that they were committed, in the order of their revisions.
+pub(super) fn in_order(done: &[Done]) -> Checked<Vec<usize>> {
+    let changes = |task: &usize| done[*task].answers.iter().any(Answer::is_change);
+    let mut order: Vec<usize> = (0..done.len()).filter(|task| done[*task].revision.is_some()).collect();
     // What only read stands behind the commit that it saw.
-    done.sort_by_key(|(_, done)| (done.revision, !changes(done)));
-    let changed: Vec<Revision> = done.iter().filter(|(_, done)| changes(done)).map(|(_, done)| done.revision).collect();
+    order.sort_by_key(|task| (done[*task].revision, !changes(task)));
+    let changed: Vec<_> = order.iter().filter(|task| changes(task)).map(|task| done[*task].revision).collect();
     ensure!(changed.windows(2).all(|pair| pair[0] < pair[1]), "two transactions have one revision: {changed:?}");
-    for (task, done) in done {
-        for (at, (step, answer)) in round.scripts[task].iter().zip(&done.answers).enumerate() {
-            let step = step.clone().marked(&mark(number, task, at));
+    Ok(order)
+}
+
+/// Takes transactions one by one, in this order.
+pub(super) fn take(map: &mut Map, number: usize, round: &Round, done: &[Done], order: &[usize]) -> Checked {
+    for task in order {
+        let Done { revision, answers, .. } = &done[*task];
+        for (at, (step, answer)) in round.scripts[*task].iter().zip(answers).enumerate() {
+            let step = step.clone().marked(&mark(number, *task, at));
             map.take(&step, answer).map_err(|failure| {
-                let which = format!("transaction {task} of round {number}, step {at}, at revision {}", done.revision);
+                let which = format!("transaction {task} of round {number}, step {at}, at revision {revision:?}");
                 crate::Failure::new(format!("{which}, is not serializable: {failure}"))
             })?;
         }

@@ -29,12 +29,20 @@ pub(crate) async fn search<S: Strategy>(
             Err(failure) => {
                 let (history, failure) = shrink(&mut tree, failure, &mut check).await;
                 let seed = context.seed();
-                let again = format!("again with `--seed {seed}`, under `cargo test` with STRONGROOM_SEED={seed}");
+                let again = again(context);
                 return Err(Failure::new(format!("{failure}\nseed {seed} ({again})\nshrunk to {history}")));
             }
         }
     }
+    context.count("operations", executed as u64);
     Ok(())
+}
+
+/// How the same histories are had again. A failure may come late: the effort is part of it.
+fn again(context: &Context) -> String {
+    let (seed, operations) = (context.seed(), context.effort().operations);
+    let variables = format!("STRONGROOM_SEED={seed} STRONGROOM_OPERATIONS={operations}");
+    format!("again with `--seed {seed} --operations {operations}`, under `cargo test` with {variables}")
 }
 
 /// One value, the same for the same seed.
