@@ -107,9 +107,9 @@ impl StorageEngineBuilder {
                 "the engine encrypts at rest and nothing unlocks it: give it `unlock(..)`, or `encrypt_at_rest(false)` for a store \
                  in clear",
             )),
-            (false, Some(_)) => Err(refused(
-                "there is a key for a store in clear: leave out `unlock(..)`, or `encrypt_at_rest(false)`",
-            )),
+            (false, Some(_)) => {
+                Err(refused("there is a key for a store in clear: leave out `unlock(..)`, or `encrypt_at_rest(false)`"))
+            }
         }
     }
 

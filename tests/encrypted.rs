@@ -71,7 +71,8 @@ async fn plain_and_encrypted_stores_are_not_taken_for_each_other() {
 #[tokio::test]
 async fn what_is_set_counts_for_the_first_slot() {
     let (_folder, url) = folder();
-    let opening = open(&url).encrypted(Unlock::passphrase("soup")).label("phone").kdf(Argon2Params::FLOOR).padding(false);
+    let opening =
+        open(&url).encrypted(Unlock::passphrase("soup")).label("phone").kdf(Argon2Params::FLOOR).padding(false);
     let store = opening.await.unwrap();
     let slots = store.slots().await.unwrap();
     assert_eq!((slots.len(), slots[0].label.as_str()), (1, "phone"));
