@@ -36,6 +36,7 @@ mod header;
 mod kdf;
 mod keyring;
 mod keys;
+mod leakage;
 mod places;
 mod provider;
 mod seal;
@@ -46,6 +47,7 @@ mod wrap;
 
 pub use error::EncryptionError;
 pub use kdf::Argon2Params;
+pub use leakage::{CollectionLeakage, ComponentLeakage, Fact, Leakage, OrderLeakage, RecordKey, Seen, leakage};
 pub use provider::{FileKeyProvider, KeyFile, KeyProvider, ProviderError, WRAPPED_BYTES_MAX};
 pub use secret::SecretKey;
 pub use store::{Encrypted, EncryptedOptions, Progress, Resealed, slots_of};
