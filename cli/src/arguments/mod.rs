@@ -88,6 +88,8 @@ pub(crate) enum Command {
     Compact,
     /// Make, list and change the keys of an encrypted store
     Key(Key),
+    /// Show what somebody sees who holds the file of an encrypted store and has no key
+    Leakage,
     /// Write a completion script for a shell
     Completions(Completions),
     /// Do all of it on a made-up room, in a temporary folder

@@ -6,6 +6,7 @@ pub(crate) mod delete_before;
 pub(crate) mod export;
 pub(crate) mod import;
 pub(crate) mod key;
+pub(crate) mod leakage;
 mod message;
 pub(crate) mod rooms;
 pub(crate) mod show;
@@ -37,6 +38,7 @@ async fn dispatch(arguments: &Arguments, access: &Access, output: &mut Output) -
     let url = &arguments.global.store;
     match &arguments.command {
         Command::Completions(arguments) => return completions::run(arguments, output),
+        Command::Leakage => return leakage::run(output),
         Command::Demo(demo) => return demo::run(demo, &arguments.global, output).await,
         Command::Import(arguments) => return import::run(arguments, url, access, output).await,
         Command::Key(arguments) => return key::run(arguments, url, access, output).await,
@@ -55,7 +57,7 @@ async fn dispatch(arguments: &Arguments, access: &Access, output: &mut Output) -
         Command::Stats => stats::run(&db, url, output).await,
         Command::Verify => verify::run(&db, output).await,
         Command::Compact => compact::run(&db, output).await,
-        Command::Completions(_) | Command::Demo(_) | Command::Import(_) | Command::Key(_) => Ok(()),
+        Command::Completions(_) | Command::Demo(_) | Command::Import(_) | Command::Key(_) | Command::Leakage => Ok(()),
     };
     let closed = db.close().await;
     result.and(closed.map_err(Failure::from))

@@ -73,3 +73,14 @@ fn what_a_killed_import_leaves_has_nothing_either() {
     assert!(place.path("chat.db-wal").exists());
     assert_eq!(holders(&place, "canary"), Vec::<String>::new());
 }
+
+#[test]
+fn the_report_says_what_such_a_holder_sees() {
+    let place = Place::new();
+    let report = place.run_bare(["leakage"]).done().stdout;
+    for part in ["messages", "sender_key", "timestamp"] {
+        assert!(report.contains(part), "{part} in {report}");
+    }
+    let report = place.run_bare(["leakage", "--format", "json"]).done().json();
+    assert_eq!((&report["schema"], report["collections"].as_array().unwrap().len()), (&json!("matrix"), 15));
+}
