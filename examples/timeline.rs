@@ -1,6 +1,7 @@
-//! A record of your own, stored in one file and paged newest first: `cargo run --example timeline`.
+//! A record of your own, stored encrypted in one file and paged newest first: `cargo run --example timeline`.
 
 use serde::{Deserialize, Serialize};
+use strongroom::encryption::Unlock;
 use strongroom::{Database, Record, Schema, Timestamp};
 
 #[derive(Record, Serialize, Deserialize)]
@@ -16,7 +17,8 @@ struct Note {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = tempfile::tempdir()?;
-    let store = strongroom::open(&format!("redb:{}/notes.redb", folder.path().display())).await?;
+    let url = format!("redb:{}/notes.redb", folder.path().display());
+    let store = strongroom::open(&url).encrypted(Unlock::passphrase("correct horse battery staple")).await?;
     let schema = Schema::builder("notes", 1).collection::<Note>().build()?;
     let db = Database::builder(schema).open(store).await?;
 

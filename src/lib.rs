@@ -1,7 +1,7 @@
 //! Typed, indexed storage for end-to-end-encrypted messengers, on the engine that fits the place.
 //!
-//! This crate only composes: everything of `strongroom-core`, the backends by feature, and [`open`], which picks a backend
-//! by URL.
+//! This crate only composes: everything of `strongroom-core`, the backends and the encryption by feature, and [`open`], which
+//! picks a backend by URL and wraps it in the encryption.
 //!
 //! Begin with [`Record`](derive@Record) on a struct, a [`Schema`] of such records, and a [`Database`] over a store:
 //! [`Database::put`] and its like for one record, [`Database::write`] for a transaction, [`Database::query`] for pages.
@@ -14,9 +14,18 @@
 //! | `memory:` | nothing outlives the process | `memory` |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+pub mod engine;
+mod open;
 mod url;
 
+#[cfg(feature = "encryption")]
+#[cfg_attr(docsrs, doc(cfg(feature = "encryption")))]
+pub use open::OpenEncrypted;
+pub use open::{Open, open};
 pub use strongroom_core::*;
+#[cfg(feature = "encryption")]
+#[cfg_attr(docsrs, doc(cfg(feature = "encryption")))]
+pub use strongroom_encryption as encryption;
 #[cfg(feature = "memory")]
 #[cfg_attr(docsrs, doc(cfg(feature = "memory")))]
 pub use strongroom_memory as memory;
@@ -26,9 +35,9 @@ pub use strongroom_redb as redb;
 #[cfg(feature = "sqlite")]
 #[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
 pub use strongroom_sqlite as sqlite;
-pub use url::{StoreUrl, open};
+pub use url::StoreUrl;
 
 /// The README's examples are compiled and run as tests.
-#[cfg(all(doctest, feature = "redb"))]
+#[cfg(all(doctest, feature = "redb", feature = "encryption"))]
 #[doc = include_str!("../README.md")]
 pub struct Readme;

@@ -22,32 +22,12 @@ pub enum StoreUrl {
     Memory,
 }
 
-/// Opens the store that `url` names, and creates it if there is none.
-///
-/// ```
-/// # async fn example() -> strongroom::Result<()> {
-/// # let dir = tempfile::tempdir().expect("a temporary folder");
-/// # let path = dir.path().join("chat.redb");
-/// # let url = format!("redb:{}", path.display());
-/// let store = strongroom::open(&url).await?; // "redb:chat.redb"
-/// # Ok(()) }
-/// ```
-///
-/// # Errors
-///
-/// `InvalidInput` for a URL of another form, `Unsupported` where the backend's feature is off (it is named), and those of the
-/// backend: `NotAStore` for a foreign file, `Busy` for one that is open elsewhere, `Corrupt`, `UnsupportedVersion`, `Io`.
-/// SQLite needs a tokio runtime: `Unsupported` without one.
-pub async fn open(url: &str) -> Result<Arc<dyn Store>> {
-    url.parse::<StoreUrl>()?.open().await
-}
-
 impl StoreUrl {
     /// Opens the store, and creates it if there is none.
     ///
     /// # Errors
     ///
-    /// Those of [`open`].
+    /// Those of [`crate::open`], but for a malformed URL.
     pub async fn open(&self) -> Result<Arc<dyn Store>> {
         match self {
             #[cfg(feature = "redb")]
@@ -109,8 +89,8 @@ fn invalid(message: String) -> Error {
     Error::new(ErrorKind::InvalidInput, message)
 }
 
-#[cfg(not(all(feature = "redb", feature = "sqlite", feature = "memory")))]
-fn without(feature: &str) -> Error {
+#[cfg(not(all(feature = "redb", feature = "sqlite", feature = "memory", feature = "encryption")))]
+pub(crate) fn without(feature: &str) -> Error {
     let message = format!("this program was built without the feature '{feature}' of strongroom; build it with that");
     Error::new(ErrorKind::Unsupported, message).during("open")
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use strongroom::encryption::EncryptionError;
 use strongroom::{Error, ErrorKind};
 
 /// The result of a command.
@@ -58,7 +59,8 @@ impl Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Failure::new(error.to_string(), next_step(error.kind()))
+        let of_keys = EncryptionError::of(&error).and_then(|what| next_step_of_keys(&what));
+        Failure::new(error.to_string(), of_keys.unwrap_or_else(|| next_step(error.kind())))
     }
 }
 
@@ -93,4 +95,21 @@ fn next_step(kind: ErrorKind) -> &'static str {
         ErrorKind::Limit(_) => "make it smaller",
         _ => "try again",
     }
+}
+
+/// Where the encryption is what failed, and the kind alone does not say enough.
+fn next_step_of_keys(what: &EncryptionError) -> Option<&'static str> {
+    Some(match what {
+        EncryptionError::WrongKeyOrDamagedSlot => "'strongroom key list' shows what opens the store",
+        EncryptionError::Encrypted => "give --key-file FILE, --passphrase-file FILE or STRONGROOM_PASSPHRASE",
+        EncryptionError::NotEncrypted => "leave the key out, or give --plain",
+        EncryptionError::HeaderTampered | EncryptionError::HeaderMissing | EncryptionError::KdfOutOfRange => {
+            "restore the file from a backup"
+        }
+        EncryptionError::SlotNotFound => "'strongroom key list' shows those there are",
+        EncryptionError::SlotRefused(_) => "see 'strongroom key list'",
+        EncryptionError::KeyringFull => "finish it with 'strongroom key rotate --resume'",
+        EncryptionError::NoMemory => "free some memory, or use a key file",
+        _ => return None,
+    })
 }

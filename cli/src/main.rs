@@ -1,5 +1,6 @@
 //! The command `strongroom`: import, page, verify and export a messenger's store.
 
+mod access;
 mod arguments;
 mod commands;
 mod demo;
@@ -8,6 +9,7 @@ mod moment;
 mod output;
 mod progress;
 mod reader;
+mod secret;
 mod store;
 mod text;
 
@@ -15,7 +17,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+use access::Access;
 use arguments::Arguments;
+use failure::Result;
 use output::Output;
 
 #[tokio::main(worker_threads = 2)]
@@ -25,7 +29,7 @@ async fn main() -> ExitCode {
         Err(error) => return ExitCode::from(output::refusal(&error)),
     };
     let mut output = Output::new(arguments.global.format, arguments.global.color.on_stderr());
-    match commands::run(&arguments, &mut output).await {
+    match run(&arguments, &mut output).await {
         Ok(()) => ExitCode::from(failure::DONE),
         Err(failure) => {
             if let Some(line) = failure.line() {
@@ -34,4 +38,9 @@ async fn main() -> ExitCode {
             ExitCode::from(failure.status())
         }
     }
+}
+
+async fn run(arguments: &Arguments, output: &mut Output) -> Result<()> {
+    let access = Access::of(&arguments.global)?;
+    commands::run(arguments, &access, output).await
 }

@@ -1,16 +1,168 @@
-//! Opens the store that `--store` names.
+//! Opens the store that `--store` names, plain or encrypted, as it is and as was said.
 
+use std::sync::Arc;
+
+use strongroom::encryption::{Encrypted, EncryptedOptions, EncryptionError, SlotInfo, SlotKind, Unlock, slots_of};
+use strongroom::store::Store;
 use strongroom::{Database, StoreUrl, matrix};
 
+use crate::access::{Access, Source, VARIABLE};
 use crate::failure::{Failure, Result};
+use crate::secret;
 
-/// Opens the store, and creates it if there is none.
-pub(crate) async fn create(url: &str) -> Result<Database> {
-    open(&parse(url)?).await
+/// An encrypted store, on whatever engine.
+pub(crate) type EncryptedStore = Arc<Encrypted<Arc<dyn Store>>>;
+
+/// A store that is about to be opened: what had to be read or asked for before, is.
+pub(crate) struct Opening<'a> {
+    url: StoreUrl,
+    access: &'a Access,
+    key: Option<Unlock>,
 }
 
-/// Opens a store that must be there already: a command that reads leaves no empty store behind.
-pub(crate) async fn existing(url: &str) -> Result<Database> {
+/// A store, as it turned out to be.
+enum Opened {
+    Plain(Arc<dyn Store>),
+    Encrypted(EncryptedStore),
+}
+
+impl<'a> Opening<'a> {
+    /// A store that is made if there is none.
+    pub(crate) fn prepare(url: &str, access: &'a Access) -> Result<Self> {
+        Self::of(parse(url)?, access)
+    }
+
+    /// A store that must be there already: a command that reads leaves no empty store behind.
+    pub(crate) fn of_existing(url: &str, access: &'a Access) -> Result<Self> {
+        Self::of(existing(url)?, access)
+    }
+
+    fn of(url: StoreUrl, access: &'a Access) -> Result<Self> {
+        let key = match access {
+            Access::Key(source) => Some(source.read()?),
+            Access::Unsaid if url != StoreUrl::Memory && !url.exists() => {
+                Some(secret::for_new_store(&url.to_string())?)
+            }
+            Access::Plain | Access::Unsaid => None,
+        };
+        Ok(Opening { url, access, key })
+    }
+
+    /// The typed database in it.
+    pub(crate) async fn database(self) -> Result<Database> {
+        let builder = Database::builder(matrix::schema());
+        Ok(match self.open().await? {
+            Opened::Plain(store) => builder.open(store).await?,
+            Opened::Encrypted(store) => builder.open(store).await?,
+        })
+    }
+
+    /// The store itself, which must be encrypted.
+    pub(crate) async fn encrypted(self) -> Result<EncryptedStore> {
+        let url = self.url.clone();
+        match self.open().await? {
+            Opened::Encrypted(store) => Ok(store),
+            Opened::Plain(store) => {
+                store.close().await?;
+                Err(plain(&url))
+            }
+        }
+    }
+
+    async fn open(self) -> Result<Opened> {
+        let store = self.url.open().await?;
+        let opened = self.layered(store.clone()).await;
+        if opened.is_err() {
+            // Why it does not open matters more than whether it closes.
+            let _ = store.close().await;
+        }
+        opened
+    }
+
+    async fn layered(self, store: Arc<dyn Store>) -> Result<Opened> {
+        let new = EncryptedOptions::default();
+        match slots_of(&*store).await {
+            Ok(slots) => {
+                let unlock = match &self.key {
+                    Some(unlock) => unlock.clone(),
+                    None => self.asked(&slots)?,
+                };
+                match new.open(store, &unlock).await {
+                    Ok(store) => Ok(Opened::Encrypted(store.into())),
+                    Err(error) => Err(self.not_opened(error)),
+                }
+            }
+            Err(error) => match (EncryptionError::of(&error), self.key) {
+                (Some(EncryptionError::NotEncrypted), None) => Ok(Opened::Plain(store)),
+                (Some(EncryptionError::NotEncrypted), Some(_)) => {
+                    let what = format!("the store {} is not encrypted, and a key was given", self.url);
+                    let next = "leave the key out, or give --plain; to encrypt it, export its rooms and import them into a new store";
+                    Err(Failure::new(what, next))
+                }
+                (Some(EncryptionError::NotCreated), Some(unlock)) => {
+                    Ok(Opened::Encrypted(new.open_or_create(store, &unlock).await?.into()))
+                }
+                (Some(EncryptionError::NotCreated), None) => match self.access {
+                    Access::Unsaid if self.url != StoreUrl::Memory => {
+                        let unlock = secret::for_new_store(&self.url.to_string())?;
+                        Ok(Opened::Encrypted(new.open_or_create(store, &unlock).await?.into()))
+                    }
+                    _ => Ok(Opened::Plain(store)),
+                },
+                _ => Err(error.into()),
+            },
+        }
+    }
+
+    /// The key of an encrypted store for which none was given.
+    fn asked(&self, slots: &[SlotInfo]) -> Result<Unlock> {
+        let can_be_typed = slots.iter().any(|slot| matches!(slot.kind, SlotKind::Passphrase(_)));
+        match self.access {
+            Access::Unsaid if can_be_typed && secret::can_ask() => secret::ask(&self.url.to_string()),
+            Access::Plain => Err(Failure::new(
+                format!("the store {} is encrypted, and --plain was given", self.url),
+                "give --key-file FILE or --passphrase-file FILE in its place",
+            )),
+            _ => Err(Failure::new(
+                format!("the store {} is encrypted, and no key was given", self.url),
+                format!("give --key-file FILE, --passphrase-file FILE or {VARIABLE}"),
+            )),
+        }
+    }
+
+    fn not_opened(&self, error: strongroom::Error) -> Failure {
+        if EncryptionError::of(&error) != Some(EncryptionError::WrongKeyOrDamagedSlot) {
+            return error.into();
+        }
+        let with = match self.access {
+            Access::Key(source @ (Source::KeyFile(_) | Source::PassphraseFile(_) | Source::Variable)) => {
+                source.to_string()
+            }
+            _ => "what was given".to_owned(),
+        };
+        let what =
+            format!("the store {} does not open with {with}: it is not its key, or the slot is damaged", self.url);
+        Failure::new(what, "'strongroom key list' shows what opens it")
+    }
+}
+
+/// The slots of a store as its file has them, without any key: nobody vouches for them.
+pub(crate) async fn unchecked_slots(url: &str) -> Result<Vec<SlotInfo>> {
+    let url = existing(url)?;
+    let store = url.open().await?;
+    let slots = slots_of(&*store).await;
+    store.close().await?;
+    slots.map_err(|error| match EncryptionError::of(&error) {
+        Some(EncryptionError::NotEncrypted) => plain(&url),
+        _ => error.into(),
+    })
+}
+
+fn plain(url: &StoreUrl) -> Failure {
+    Failure::new(format!("the store {url} is not encrypted, so it has no keys"), "name an encrypted one with --store")
+}
+
+fn existing(url: &str) -> Result<StoreUrl> {
     let url = parse(url)?;
     if url == StoreUrl::Memory {
         return Err(Failure::WrongUse(
@@ -23,15 +175,10 @@ pub(crate) async fn existing(url: &str) -> Result<Database> {
             "make one with 'strongroom import FILE', or name another with --store",
         ));
     }
-    open(&url).await
+    Ok(url)
 }
 
 fn parse(url: &str) -> Result<StoreUrl> {
     url.parse()
         .map_err(|error: strongroom::Error| Failure::WrongUse(format!("--store: {error}; see 'strongroom --help'")))
-}
-
-async fn open(url: &StoreUrl) -> Result<Database> {
-    let store = url.open().await?;
-    Ok(Database::builder(matrix::schema()).open(store).await?)
 }

@@ -11,12 +11,13 @@ use serde::Serialize;
 use strongroom::matrix::{Failure as EventFailure, ImportOptions, ImportReport, Importer, RawEvent};
 use strongroom::matrix::{RoomId, UserId};
 
+use crate::access::Access;
 use crate::arguments::Import;
 use crate::failure::{Failure, Result};
 use crate::output::{Format, Output};
 use crate::progress::Progress;
 use crate::reader::{Batch, ReadError, Reader};
-use crate::store;
+use crate::store::Opening;
 use crate::text::{count, counted};
 
 /// After so many failures it is not a file of events; the list of them must end somewhere.
@@ -24,7 +25,9 @@ const FAILURES_MAX: usize = 100_000;
 /// How many failures a person is shown.
 const FAILURES_SHOWN: usize = 10;
 
-pub(crate) async fn run(arguments: &Import, url: &str, output: &mut Output) -> Result<()> {
+pub(crate) async fn run(arguments: &Import, url: &str, access: &Access, output: &mut Output) -> Result<()> {
+    // Without a key for a new store nothing else is begun, and waiting for one is not a part of the import.
+    let opening = Opening::prepare(url, access)?;
     let begun = Instant::now();
     let name = if arguments.file == Path::new("-") { "stdin".to_owned() } else { arguments.file.display().to_string() };
     let (input, bytes) = open(&arguments.file, &name)?;
@@ -32,14 +35,14 @@ pub(crate) async fn run(arguments: &Import, url: &str, output: &mut Output) -> R
     // Looked at before the store is made: a file that is no export leaves none behind.
     let first = reader.next().await.map_err(|error| unreadable(&name, error))?;
 
-    let db = store::create(url).await?;
+    let db = opening.database().await?;
     let options = ImportOptions {
         room: arguments.room.as_deref().map(RoomId::from),
         me: arguments.me.as_deref().map(UserId::from),
         strict: arguments.strict,
     };
     let mut import = Importing { importer: Importer::new(db.clone(), options), strict: arguments.strict };
-    let progress = Progress::new(bytes, output.color);
+    let progress = Progress::new(bytes, "event", output.color);
     let end = import.all(&mut reader, first, &progress).await;
     progress.finish();
     let report = import.importer.report();

@@ -5,6 +5,8 @@ pub(crate) mod completions;
 pub(crate) mod delete_before;
 pub(crate) mod export;
 pub(crate) mod import;
+pub(crate) mod key;
+pub(crate) mod leakage;
 mod message;
 pub(crate) mod rooms;
 pub(crate) mod show;
@@ -16,32 +18,35 @@ pub(crate) mod verify;
 use strongroom::Database;
 use strongroom::matrix::{Room, RoomId};
 
+use crate::access::Access;
 use crate::arguments::{Arguments, Command};
 use crate::demo;
 use crate::failure::{Failure, Result};
 use crate::output::Output;
-use crate::store::existing;
+use crate::store::Opening;
 
 /// Runs the command that was asked for, and sends off what it wrote, also what it wrote before it failed.
-pub(crate) async fn run(arguments: &Arguments, output: &mut Output) -> Result<()> {
-    let result = dispatch(arguments, output).await;
+pub(crate) async fn run(arguments: &Arguments, access: &Access, output: &mut Output) -> Result<()> {
+    let result = dispatch(arguments, access, output).await;
     match output.flush() {
         Ok(()) => result,
         Err(unwritten) => result.and(Err(unwritten)),
     }
 }
 
-async fn dispatch(arguments: &Arguments, output: &mut Output) -> Result<()> {
+async fn dispatch(arguments: &Arguments, access: &Access, output: &mut Output) -> Result<()> {
     let url = &arguments.global.store;
     match &arguments.command {
         Command::Completions(arguments) => return completions::run(arguments, output),
-        Command::Demo(arguments) => return demo::run(arguments, output).await,
-        Command::Import(arguments) => return import::run(arguments, url, output).await,
+        Command::Leakage => return leakage::run(output),
+        Command::Demo(demo) => return demo::run(demo, &arguments.global, output).await,
+        Command::Import(arguments) => return import::run(arguments, url, access, output).await,
+        Command::Key(arguments) => return key::run(arguments, url, access, output).await,
         Command::Show(arguments) => show::check(arguments)?,
         Command::DeleteBefore(arguments) => _ = delete_before::time(arguments)?,
         _ => {}
     }
-    let db = existing(url).await?;
+    let db = Opening::of_existing(url, access)?.database().await?;
     let result = match &arguments.command {
         Command::Rooms => rooms::run(&db, output).await,
         Command::Timeline(arguments) => timeline::run(&db, arguments, output).await,
@@ -52,7 +57,7 @@ async fn dispatch(arguments: &Arguments, output: &mut Output) -> Result<()> {
         Command::Stats => stats::run(&db, url, output).await,
         Command::Verify => verify::run(&db, output).await,
         Command::Compact => compact::run(&db, output).await,
-        Command::Completions(_) | Command::Demo(_) | Command::Import(_) => Ok(()),
+        Command::Completions(_) | Command::Demo(_) | Command::Import(_) | Command::Key(_) | Command::Leakage => Ok(()),
     };
     let closed = db.close().await;
     result.and(closed.map_err(Failure::from))

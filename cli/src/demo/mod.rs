@@ -8,9 +8,11 @@ use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
+use strongroom::encryption::{SecretKey, Unlock};
 use tempfile::TempDir;
 
-use crate::arguments::{Arguments, Demo};
+use crate::access::{Access, Source};
+use crate::arguments::{Arguments, Demo, Global};
 use crate::commands;
 use crate::failure::{Failure, Result};
 use crate::output::{Format, Output};
@@ -20,13 +22,14 @@ use sample::Sample;
 const EXPORT: &str = "export.json";
 const STORE: &str = "demo.redb";
 
-pub(crate) async fn run(arguments: &Demo, output: &mut Output) -> Result<()> {
+pub(crate) async fn run(arguments: &Demo, global: &Global, output: &mut Output) -> Result<()> {
+    let access = access(global)?;
     let folder = tempfile::Builder::new().prefix("strongroom-demo-").tempdir().map_err(|error| {
         Failure::new(format!("no temporary folder can be made: {error}"), "set TMPDIR to a folder that can be written")
     })?;
     // Ctrl-C ends it at the next await, so that the folder is removed.
     let result = tokio::select! {
-        result = steps(arguments, folder.path(), output) => result,
+        result = steps(arguments, &access, folder.path(), output) => result,
         _ = tokio::signal::ctrl_c() => Err(Failure::Interrupted("interrupted; the demo can be run again".into())),
     };
     if arguments.keep {
@@ -38,9 +41,36 @@ pub(crate) async fn run(arguments: &Demo, output: &mut Output) -> Result<()> {
     result
 }
 
-async fn steps(arguments: &Demo, folder: &Path, output: &mut Output) -> Result<()> {
+/// As the flags say; otherwise a key of the demo's own. The variable is not for made-up data: it may be that of a real store.
+fn access(global: &Global) -> Result<Access> {
+    Ok(match Access::of_flags(global)? {
+        Access::Unsaid => {
+            let key = SecretKey::random().map_err(strongroom::Error::from)?;
+            Access::Key(Source::Memory(Unlock::raw_key(key)))
+        }
+        said => said,
+    })
+}
+
+/// What the store opens with, as it is typed behind a command.
+fn flag(access: &Access) -> String {
+    match access {
+        Access::Plain => " --plain".to_owned(),
+        Access::Key(Source::Memory(_)) | Access::Unsaid => String::new(),
+        Access::Key(source) => format!(" {source}"),
+    }
+}
+
+async fn steps(arguments: &Demo, access: &Access, folder: &Path, output: &mut Output) -> Result<()> {
     let messages = arguments.messages;
     explain(output, &format!("A room export of {}, made up, in {}", counted(messages, "event"), folder.display()))?;
+    let is_kept_in_memory = matches!(access, Access::Key(Source::Memory(_)));
+    if is_kept_in_memory {
+        explain(
+            output,
+            "The store is encrypted, with a random key that is in the memory of this program and nowhere else.",
+        )?;
+    }
     let export = folder.join(EXPORT);
     let writing = tokio::task::spawn_blocking(move || write_export(&export, messages)).await;
     let written = writing.unwrap_or_else(|_| Err(io::Error::other("the writer panicked")));
@@ -58,13 +88,17 @@ async fn steps(arguments: &Demo, folder: &Path, output: &mut Output) -> Result<(
         &["stats"],
         &["verify"],
     ] {
-        step(command, folder, output).await?;
+        step(command, access, folder, output).await?;
     }
     explain(output, "")?;
-    let next = if arguments.keep {
-        format!("Next: cd {}; strongroom export '{room}' --store redb:{STORE} | head", folder.display())
+    let (folder, flag) = (folder.display(), flag(access));
+    let next = if !arguments.keep {
+        "Next: strongroom key generate chat.key; strongroom import YOUR-EXPORT.json --key-file chat.key".to_owned()
+    } else if is_kept_in_memory {
+        // Its store has lost its key by then.
+        format!("Next: strongroom key generate chat.key; strongroom import {folder}/{EXPORT} --key-file chat.key")
     } else {
-        "Next: strongroom import YOUR-EXPORT.json; or strongroom demo --keep, to go on with this store".to_owned()
+        format!("Next: strongroom export '{room}' --store redb:{folder}/{STORE}{flag} | head")
     };
     explain(output, &next)
 }
@@ -74,10 +108,10 @@ fn write_export(path: &Path, messages: u64) -> io::Result<Sample> {
 }
 
 /// Names a command, then runs it as if it had been typed in the folder.
-async fn step(command: &[&str], folder: &Path, output: &mut Output) -> Result<()> {
+async fn step(command: &[&str], access: &Access, folder: &Path, output: &mut Output) -> Result<()> {
     let shown: Vec<String> = command.iter().map(|word| quoted(word)).collect();
     explain(output, "")?;
-    explain(output, &format!("$ strongroom {} --store redb:{STORE}", shown.join(" ")))?;
+    explain(output, &format!("$ strongroom {} --store redb:{STORE}{}", shown.join(" "), flag(access)))?;
 
     let mut words = vec![PathBuf::from("strongroom")];
     words.extend(command.iter().map(|word| if *word == EXPORT { folder.join(word) } else { word.into() }));
@@ -86,7 +120,7 @@ async fn step(command: &[&str], folder: &Path, output: &mut Output) -> Result<()
     let arguments = Arguments::try_parse_from(words)
         .map_err(|error| Failure::new(format!("the demo's own command is wrong: {error}"), "please report this"))?;
     // The demo is a command itself, and a future cannot hold itself.
-    Box::pin(commands::run(&arguments, output)).await
+    Box::pin(commands::run(&arguments, access, output)).await
 }
 
 /// For people: beside the results, unless those are for a program.

@@ -1,7 +1,7 @@
 //! A temporary folder to run the command in, and events to give it.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::{Value, json};
@@ -9,8 +9,10 @@ use tempfile::TempDir;
 
 pub(crate) const ROOM: &str = "!room:example.org";
 
+/// Every store of a place is encrypted with the key file beside it, unless a test says how it is opened.
 pub(crate) struct Place {
     folder: TempDir,
+    keys: TempDir,
 }
 
 /// How a command ended.
@@ -22,7 +24,14 @@ pub(crate) struct Run {
 
 impl Place {
     pub(crate) fn new() -> Self {
-        Place { folder: tempfile::tempdir().unwrap() }
+        let place = Place { folder: tempfile::tempdir().unwrap(), keys: tempfile::tempdir().unwrap() };
+        write_private(&place.key_file("main"), &"5a".repeat(32));
+        place
+    }
+
+    /// A key file that is not in the folder; `main` is there and opens what [`run`](Place::run) makes.
+    pub(crate) fn key_file(&self, name: &str) -> PathBuf {
+        self.keys.path().join(name)
     }
 
     /// A place whose store holds `events`.
@@ -41,14 +50,32 @@ impl Place {
         std::fs::write(self.path(name), text).unwrap();
     }
 
+    /// The command with these arguments alone.
     pub(crate) fn command<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_strongroom"));
         command.args(arguments).current_dir(self.folder.path()).env("TMPDIR", self.folder.path());
-        command.env_remove("STRONGROOM_STORE").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.env_remove("STRONGROOM_STORE").env_remove("STRONGROOM_PASSPHRASE");
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// The command with these arguments, and with the place's key unless they say how the store is opened.
+    pub(crate) fn keyed<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> Command {
+        let arguments: Vec<&str> = arguments.into_iter().collect();
+        let says = ["--key-file", "--passphrase-file", "--plain"].iter().any(|flag| arguments.contains(flag));
+        let mut command = self.command(arguments);
+        if !says {
+            command.arg("--key-file").arg(self.key_file("main"));
+        }
         command
     }
 
     pub(crate) fn run<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> Run {
+        self.keyed(arguments).output().unwrap().into()
+    }
+
+    /// With these arguments alone: without a key, unless they name one.
+    pub(crate) fn run_bare<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> Run {
         self.command(arguments).output().unwrap().into()
     }
 
@@ -58,14 +85,14 @@ impl Place {
     }
 
     pub(crate) fn run_with_stdin<'a>(&self, arguments: impl IntoIterator<Item = &'a str>, stdin: &str) -> Run {
-        let mut child = self.command(arguments).stdin(Stdio::piped()).spawn().unwrap();
+        let mut child = self.keyed(arguments).stdin(Stdio::piped()).spawn().unwrap();
         child.stdin.take().unwrap().write_all(stdin.as_bytes()).unwrap();
         child.wait_with_output().unwrap().into()
     }
 
     /// Begins an import from stdin and returns once the command has taken all of `text`, but for what a pipe can hold.
     pub(crate) fn begin_import(&self, text: &str) -> Child {
-        let mut child = self.command(["import", "-", "--format", "json"]).stdin(Stdio::piped()).spawn().unwrap();
+        let mut child = self.keyed(["import", "-", "--format", "json"]).stdin(Stdio::piped()).spawn().unwrap();
         child.stdin.as_mut().unwrap().write_all(text.as_bytes()).unwrap();
         child
     }
@@ -120,6 +147,19 @@ impl Run {
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap()
     }
+}
+
+/// A file that only its owner can read, as a key file must be.
+pub(crate) fn write_private(path: &Path, text: &str) {
+    std::fs::write(path, text).unwrap();
+    #[cfg(unix)]
+    set_mode(path, 0o600);
+}
+
+#[cfg(unix)]
+pub(crate) fn set_mode(path: &Path, mode: u32) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
 }
 
 /// A text message; three in a row share their time.

@@ -132,7 +132,7 @@ fn verify_and_stats_have_their_shape() {
 #[test]
 fn a_closed_pipe_ends_it_quietly() {
     let place = Place::with(&messages(3_000));
-    let mut child = place.command(["export", ROOM]).spawn().unwrap();
+    let mut child = place.keyed(["export", ROOM]).spawn().unwrap();
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
     let mut line = String::new();
     stdout.read_line(&mut line).unwrap();

@@ -33,7 +33,7 @@ fn a_wrong_url_names_the_right_ones() {
 fn the_store_can_come_from_the_environment() {
     let place = Place::new();
     place.write("events.jsonl", lines(&messages(1)));
-    let import = place.command(["import", "events.jsonl"]).env("STRONGROOM_STORE", "redb:other.redb").status().unwrap();
+    let import = place.keyed(["import", "events.jsonl"]).env("STRONGROOM_STORE", "redb:other.redb").status().unwrap();
     assert!(import.success() && place.path("other.redb").exists());
 }
 
@@ -74,11 +74,12 @@ fn a_cursor_that_is_none_is_wrong_use() {
 fn help_tells_the_exit_statuses() {
     let place = Place::new();
     let help = place.run(["--help"]).done().stdout;
-    for part in ["Exit status", "130", "Examples", "import", "STRONGROOM_STORE"] {
+    for part in ["Exit status", "130", "Examples", "import", "STRONGROOM_STORE", "--key-file", "STRONGROOM_PASSPHRASE"]
+    {
         assert!(help.contains(part), "{part}");
     }
     assert!(place.run(["--version"]).done().stdout.starts_with("strongroom "));
-    let run = place.run([]);
+    let run = place.run_bare([]);
     assert_eq!((run.status, run.stdout.as_str()), (Some(2), ""));
 }
 

@@ -7,7 +7,8 @@ use crate::{Cursor, Database, Error, ErrorKind, Page, Result, Stats, Timestamp};
 /// Messages, sessions, proofs, keys and metadata, over any store. A cheap handle: clone it freely.
 ///
 /// It has no settings of its own. Encryption and caches are layers around the store: wrap it before it is given to
-/// [`open`](StorageEngine::open), and every collection is under them, proofs and keys included.
+/// [`open`](StorageEngine::open), and every collection is under them, proofs and keys included. The crate `strongroom` adds a
+/// builder that does so by URL.
 #[derive(Clone, Debug)]
 pub struct StorageEngine {
     db: Database,

@@ -1,11 +1,14 @@
 //! The command line.
 
+mod key;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::output::{Color, Format};
+pub(crate) use key::{AddKey, Kdf, Key, KeyCommand, NewSecret, RotateKey};
 
 const AFTER_HELP: &str = "\
 Exit status:
@@ -16,11 +19,18 @@ Exit status:
 
 Results go to stdout; progress, messages and errors go to stderr.
 
+A store is encrypted, unless it was made with --plain. Its key comes from --key-file, --passphrase-file, or the variable
+STRONGROOM_PASSPHRASE, which the flags beat; without any of them a passphrase is asked for, if there is a terminal.
+
 Examples:
   strongroom demo                                  the whole thing, on made-up data
-  strongroom import export.json --me @me:example.org
-  strongroom timeline '!room:example.org' --limit 20
-  strongroom verify --format json";
+  strongroom key generate chat.key
+  strongroom import export.json --me @me:example.org --key-file chat.key
+  strongroom timeline '!room:example.org' --limit 20 --key-file chat.key
+  strongroom verify --format json --key-file chat.key";
+
+/// What the help puts the flags about keys under.
+const KEY: &str = "The store's key";
 
 /// Keeps what a Matrix messenger must remember: imports a room export, pages through it, checks and exports it.
 #[derive(Debug, Parser)]
@@ -37,6 +47,15 @@ pub(crate) struct Global {
     /// The store: redb:PATH or sqlite:PATH is a file; memory: keeps nothing, which makes an import a dry run
     #[arg(long, global = true, value_name = "URL", env = "STRONGROOM_STORE", default_value = "redb:strongroom.redb")]
     pub(crate) store: String,
+    /// The file with the store's key, as 'strongroom key generate' makes it
+    #[arg(long, global = true, value_name = "FILE", help_heading = KEY)]
+    pub(crate) key_file: Option<PathBuf>,
+    /// A file with the store's passphrase, without the line's end behind it
+    #[arg(long, global = true, value_name = "FILE", help_heading = KEY)]
+    pub(crate) passphrase_file: Option<PathBuf>,
+    /// No key: make the store in clear, or insist that it is
+    #[arg(long, global = true, help_heading = KEY)]
+    pub(crate) plain: bool,
     /// How results are written
     #[arg(long, global = true, value_enum, value_name = "FORMAT", default_value_t = Format::Table)]
     pub(crate) format: Format,
@@ -67,6 +86,10 @@ pub(crate) enum Command {
     Verify,
     /// Give unused space back to the operating system
     Compact,
+    /// Make, list and change the keys of an encrypted store
+    Key(Key),
+    /// Show what somebody sees who holds the file of an encrypted store and has no key
+    Leakage,
     /// Write a completion script for a shell
     Completions(Completions),
     /// Do all of it on a made-up room, in a temporary folder
@@ -75,12 +98,14 @@ pub(crate) enum Command {
 
 /// FILE is Element's room export as JSON, or JSON Lines with one Matrix event a line; which, is found out.
 ///
+/// A new store needs a key, or --plain.
+///
 /// Importing the same file again stores nothing new, and completes an import that was interrupted. An event that cannot
 /// be taken is reported with its position (its place in "messages", or its line), the rest goes on, and the exit status is 1.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  strongroom import export.json
+  strongroom import export.json --key-file chat.key
   strongroom import - --room '!room:example.org' < events.jsonl
   strongroom import export.json --store memory: --format json      a dry run")]
 pub(crate) struct Import {
@@ -163,11 +188,14 @@ pub(crate) struct Completions {
 }
 
 /// Writes a room export, imports it, shows a timeline, a thread, the stats and verify, and names each command it runs.
+///
+/// The store is encrypted with a random key that is never written anywhere, unless a flag gives another, or --plain.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   strongroom demo
-  strongroom demo --keep --messages 300000      a large export to try imports on")]
+  strongroom demo --keep --messages 300000      a large export to try imports on
+  strongroom demo --keep --key-file chat.key    a store to go on with")]
 pub(crate) struct Demo {
     /// Keep the folder with the export and the store, and say where it is
     #[arg(long)]

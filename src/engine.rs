@@ -1,0 +1,125 @@
+//! The schema `engine` and the [`StorageEngine`] over it, and how it is opened by URL: encrypted, unless told otherwise.
+//!
+//! ```
+//! # #[cfg(all(feature = "redb", feature = "encryption"))]
+//! # async fn example() -> strongroom::Result<()> {
+//! use strongroom::encryption::Unlock;
+//! use strongroom::engine::{StorageEngine, StorageEngineExt};
+//!
+//! # let dir = tempfile::tempdir().expect("a temporary folder");
+//! # let path = dir.path().join("chat.redb");
+//! # let url = format!("redb:{}", path.display());
+//! let unlock = Unlock::passphrase("correct horse battery staple");
+//! let engine = StorageEngine::builder(&url).unlock(unlock).open().await?; // "redb:chat.redb"
+//! # engine.close().await
+//! # }
+//! ```
+
+use std::sync::Arc;
+
+pub use strongroom_core::engine::*;
+#[cfg(feature = "encryption")]
+use strongroom_encryption::{EncryptedOptions, Unlock};
+
+use crate::store::Store;
+#[cfg(feature = "encryption")]
+use crate::{Error, ErrorKind};
+use crate::{Result, open};
+
+/// Adds [`builder`](StorageEngineExt::builder) to [`StorageEngine`]: core, where that is, knows neither URLs nor ciphers.
+pub trait StorageEngineExt {
+    /// How the engine over the store that `url` names is to be opened.
+    fn builder(url: &str) -> StorageEngineBuilder;
+}
+
+impl StorageEngineExt for StorageEngine {
+    fn builder(url: &str) -> StorageEngineBuilder {
+        StorageEngineBuilder {
+            url: url.to_owned(),
+            encrypt_at_rest: true,
+            #[cfg(feature = "encryption")]
+            unlock: None,
+            #[cfg(feature = "encryption")]
+            options: EncryptedOptions::default(),
+        }
+    }
+}
+
+/// Opens a [`StorageEngine`]: encrypted at rest, unless that is switched off.
+#[derive(Clone, Debug)]
+#[must_use = "nothing is opened before `open`"]
+pub struct StorageEngineBuilder {
+    url: String,
+    encrypt_at_rest: bool,
+    #[cfg(feature = "encryption")]
+    unlock: Option<Unlock>,
+    #[cfg(feature = "encryption")]
+    options: EncryptedOptions,
+}
+
+impl StorageEngineBuilder {
+    /// Whether the store is encrypted: on unless set. It covers every collection, proofs and keys included.
+    pub fn encrypt_at_rest(mut self, encrypt: bool) -> Self {
+        self.encrypt_at_rest = encrypt;
+        self
+    }
+
+    /// What opens the store, or is to open it if it is made.
+    #[cfg(feature = "encryption")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "encryption")))]
+    pub fn unlock(mut self, unlock: Unlock) -> Self {
+        self.unlock = Some(unlock);
+        self
+    }
+
+    /// The options of an encrypted store: what they are, if they are not set, is [`EncryptedOptions::default`].
+    #[cfg(feature = "encryption")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "encryption")))]
+    pub fn encryption(mut self, options: EncryptedOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// Opens the store, new or not, with the engine's schema.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` if it is to be encrypted and nothing unlocks it, or the other way round; those of
+    /// [`open`](crate::open()) and [`StorageEngine::open`]. After an error the store is closed and can be tried again.
+    pub async fn open(self) -> Result<StorageEngine> {
+        let store = self.store().await?;
+        match StorageEngine::open(store.clone()).await {
+            Ok(engine) => Ok(engine),
+            Err(error) => {
+                // Why it does not open matters more than whether it closes.
+                let _ = store.close().await;
+                Err(error)
+            }
+        }
+    }
+
+    #[cfg(feature = "encryption")]
+    async fn store(self) -> Result<Arc<dyn Store>> {
+        match (self.encrypt_at_rest, self.unlock) {
+            (true, Some(unlock)) => Ok(open(&self.url).encrypted(unlock).options(self.options).await?),
+            (false, None) => open(&self.url).await,
+            (true, None) => Err(refused(
+                "the engine encrypts at rest and nothing unlocks it: give it `unlock(..)`, or `encrypt_at_rest(false)` for a store \
+                 in clear",
+            )),
+            (false, Some(_)) => {
+                Err(refused("there is a key for a store in clear: leave out `unlock(..)`, or `encrypt_at_rest(false)`"))
+            }
+        }
+    }
+
+    #[cfg(not(feature = "encryption"))]
+    async fn store(self) -> Result<Arc<dyn Store>> {
+        if self.encrypt_at_rest { Err(crate::url::without("encryption")) } else { open(&self.url).await }
+    }
+}
+
+#[cfg(feature = "encryption")]
+fn refused(why: &'static str) -> Error {
+    Error::new(ErrorKind::InvalidInput, why).during("open")
+}
