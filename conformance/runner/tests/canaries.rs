@@ -1,5 +1,6 @@
 //! Distinctive plaintexts and keys appear in no file of an encrypted store, whatever the engine keeps beside its own: while it
 //! is open, in a rotation, and after it was closed. The same store without the layer has them, so they would be found.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
 
 use std::fs;
 use std::path::Path;
