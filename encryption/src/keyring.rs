@@ -93,7 +93,12 @@ impl Keyring {
         Ok(self.seal_with(root, database, &random))
     }
 
-    fn seal_with(&self, root: &SecretKey, database: DatabaseId, random: &[u8; wrap::NONCE_BYTES]) -> Vec<u8> {
+    pub(crate) fn seal_with(
+        &self,
+        root: &SecretKey,
+        database: DatabaseId,
+        random: &[u8; wrap::NONCE_BYTES],
+    ) -> Vec<u8> {
         // Made at its full length: a vector that grows leaves copies of the keys behind.
         let mut content = Zeroizing::new(Vec::with_capacity(CONTENT_BYTES_MAX));
         content.put_u8(self.values.len() as u8);
@@ -102,8 +107,7 @@ impl Keyring {
             content.put_slice(key.as_bytes());
         }
         content.put_slice(self.blinding.as_bytes());
-        let sealed = wrap::seal(&key(root, database), random, &context(database), &content);
-        [&[VERSION], sealed.as_slice()].concat()
+        row(&content, root, database, random)
     }
 
     /// Reads a row. Errors: `HeaderTampered`, `UnsupportedVersion`.
@@ -137,6 +141,12 @@ impl Keyring {
         let blinding = SecretKey::from_slice(bytes)?;
         Some(Keyring { values, blinding })
     }
+}
+
+/// The row with this content.
+pub(crate) fn row(content: &[u8], root: &SecretKey, database: DatabaseId, random: &[u8; wrap::NONCE_BYTES]) -> Vec<u8> {
+    let sealed = wrap::seal(&key(root, database), random, &context(database), content);
+    [&[VERSION], sealed.as_slice()].concat()
 }
 
 fn key(root: &SecretKey, database: DatabaseId) -> SecretKey {

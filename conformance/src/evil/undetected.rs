@@ -5,9 +5,10 @@
 use std::fmt::{self, Debug};
 
 use futures_util::future::LocalBoxFuture;
+use strongroom_core::store::{LinkTo, StoredKey, Write};
 use strongroom_core::{Database, ErrorKind};
 
-use super::{Letter, RECORDS, STRUCK, Strike, as_write, letter, older_letter, replace, room, tag};
+use super::{Draft, Letter, RECORDS, STRUCK, Strike, as_write, letter, older_letter, replace, room, tag};
 use crate::{Checked, Failure, ensure, ensure_eq, ensure_kind};
 
 /// Something that somebody without the key can do and nobody sees.
@@ -106,6 +107,30 @@ const ALL: &[Undetected] = &[
                 let page = db.query(Letter::BY_TIME).equal(&room()).page().await?;
                 ensure_eq!(page.records.len(), RECORDS as usize - 1);
                 ensure!(!db.verify().await?.problems.is_empty(), "verify names the record");
+                Ok(())
+            })
+        },
+    },
+    Undetected {
+        name: "an_entry_planted_is_counted",
+        does: "An entry that no record has: a count visits no record and counts it, whoever reads it is told.",
+        strike: |evil| {
+            Box::pin(async move {
+                let entry = evil.scene.drafts[STRUCK as usize].entry(1)?;
+                let mut planted = entry.as_bytes().to_vec();
+                // Its time, which stands before the record's key.
+                let at = entry.len() - evil.scene.drafts[STRUCK as usize].record.len();
+                planted[at - 1] ^= 0x40;
+                let at = u16::try_from(at).map_err(|error| Failure::new(error.to_string()))?;
+                evil.write(&StoredKey::from(planted), Write::Link(LinkTo::Suffix(at))).await
+            })
+        },
+        seen: |db| {
+            Box::pin(async move {
+                let query = || db.query(Draft::BY_TIME).equal(&room());
+                ensure_eq!(query().count().await?, u64::from(RECORDS) + 1);
+                ensure_kind!(query().page().await, ErrorKind::IndexMismatch);
+                ensure!(!db.verify().await?.problems.is_empty(), "verify names the entry");
                 Ok(())
             })
         },

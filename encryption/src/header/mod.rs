@@ -200,6 +200,12 @@ impl LockedHeader {
         self.header.slots()
     }
 
+    /// What was read, written again, without its MAC.
+    #[cfg(any(fuzzing, test))]
+    pub(crate) fn rewritten(&self) -> Vec<u8> {
+        self.header.body()
+    }
+
     /// Tries every slot that `unlock` may open, one after the other, then checks the row with the root key that was found.
     /// Gives both.
     ///

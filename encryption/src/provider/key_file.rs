@@ -14,7 +14,7 @@ use crate::SecretKey;
 pub struct KeyFile;
 
 /// The digits.
-const DIGITS: usize = 64;
+pub(crate) const DIGITS: usize = 64;
 
 /// The longest file that is one: the digits and a line's end, of which Windows makes two bytes.
 const FILE_BYTES_MAX: usize = DIGITS + 2;
@@ -110,7 +110,7 @@ fn read_up_to(file: &mut File, bytes: &mut [u8]) -> io::Result<usize> {
     Ok(len)
 }
 
-fn hex(key: &SecretKey) -> Zeroizing<[u8; DIGITS + 1]> {
+pub(crate) fn hex(key: &SecretKey) -> Zeroizing<[u8; DIGITS + 1]> {
     let mut text = Zeroizing::new([b'\n'; DIGITS + 1]);
     for (byte, digits) in key.as_bytes().iter().zip(text.chunks_exact_mut(2)) {
         digits.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
@@ -122,7 +122,7 @@ fn digit(value: u8) -> u8 {
     if value < 10 { b'0' + value } else { b'a' + value - 10 }
 }
 
-fn parse(text: &[u8]) -> Option<SecretKey> {
+pub(crate) fn parse(text: &[u8]) -> Option<SecretKey> {
     let line = text.strip_suffix(b"\n").map(|line| line.strip_suffix(b"\r").unwrap_or(line)).unwrap_or(text);
     if line.len() != DIGITS {
         return None;

@@ -11,6 +11,8 @@ use async_trait::async_trait;
 use crate::SecretKey;
 pub use file::FileKeyProvider;
 pub use key_file::KeyFile;
+#[cfg(any(fuzzing, test))]
+pub(crate) use key_file::{hex, parse};
 
 /// Wraps the key of a slot with a key that never comes here.
 #[async_trait]

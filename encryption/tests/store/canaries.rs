@@ -3,11 +3,12 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use strongroom_core::store::{Batch, Content, KeyPrefix, Store, StoredKey};
+use strongroom_core::Error;
+use strongroom_core::store::{Batch, Content, KeyPrefix, Store, StoredKey, Write};
 use strongroom_encryption::{EncryptedOptions, EncryptionError, FileKeyProvider, KeyFile, SecretKey, Unlock, slots_of};
 
 use crate::databases::{database, note};
-use crate::support::{FLOOR, commit, key, memory, own, put, refused, rows};
+use crate::support::{FLOOR, commit, content, damage, key, memory, own, put, refused, rows};
 
 /// In texts and in components that are blinded.
 const TEXT: &str = "canary-b7e10f";
@@ -78,11 +79,7 @@ async fn none_is_in_the_rows_below() {
         matches!(content, Content::Value(value) if value.windows(TEXT.len()).any(|part| part == TEXT.as_bytes()))
     });
     assert_eq!(found.count(), 21);
-    shown(&(&db, &layer, raw_rows_shown(&above)));
-}
-
-fn raw_rows_shown(rows: &[(StoredKey, strongroom_core::store::Revision, Content)]) -> String {
-    format!("{rows:?}")
+    shown(&(&db, &layer, &above));
 }
 
 #[tokio::test]
@@ -124,7 +121,7 @@ async fn none_is_in_an_error() {
     let say = |error: EncryptionError| {
         shown(&error);
         holds_none("an error", error.to_string().as_bytes());
-        let error = strongroom_core::Error::from(error);
+        let error = Error::from(error);
         shown(&error);
         holds_none("an error", error.to_string().as_bytes());
     };
@@ -134,17 +131,17 @@ async fn none_is_in_an_error() {
     say(refused(layer.remove_slot(PASSPHRASE).await));
     // Rows whose key and value hold it, changed in every byte.
     let place = StoredKey::from([&[0, 1, 0][..], TEXT.as_bytes()].concat());
-    let write = strongroom_core::store::Write::Put(TEXT.into());
+    let write = Write::Put(TEXT.into());
     commit(&layer, Batch { writes: [(place.clone(), write)].into(), ..Batch::default() }).await;
-    let Some(Content::Value(sealed)) = crate::support::content(&*raw, place.clone()).await else { panic!("a value") };
+    let Some(Content::Value(sealed)) = content(&*raw, place.clone()).await else { panic!("a value") };
     for at in 0..sealed.len() {
         let mut changed = sealed.to_vec();
         changed[at] ^= 0x81;
-        let write = strongroom_core::store::Write::Put(changed.into());
+        let write = Write::Put(changed.into());
         commit(&*raw, Batch { writes: [(place.clone(), write)].into(), ..Batch::default() }).await;
-        say(crate::support::damage(&layer, place.clone()).await);
+        say(damage(&layer, place.clone()).await);
     }
-    let plain = strongroom_core::store::Write::Put(TEXT.into());
+    let plain = Write::Put(TEXT.into());
     commit(&*raw, Batch { writes: [(own("keyring"), plain)].into(), ..Batch::default() }).await;
     say(refused(layer.rotate().await));
     say(refused(options.open(raw.clone(), &main).await));

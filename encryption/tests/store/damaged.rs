@@ -3,7 +3,7 @@
 use strongroom_core::store::{Batch, Content, Store, Write};
 use strongroom_encryption::EncryptionError;
 
-use crate::support::{commit, content, create, damage, key, memory, open, own, put, refused, rows, value};
+use crate::support::{commit, content, create, damage, key, memory, open, own, put, put_of, refused, rows, value};
 
 /// Changes the raw value of a number.
 async fn strike(raw: &dyn Store, number: u32, change: impl FnOnce(&mut Vec<u8>)) {
@@ -101,7 +101,7 @@ async fn without_its_keyring_a_store_does_nothing_more() {
     let missing = EncryptionError::HeaderMissing;
     assert_eq!(refused(layer.rotate().await), missing);
     assert_eq!(refused(layer.reseal(|_| {}).await), missing);
-    assert_eq!(refused(layer.commit(vec![crate::support::put_of(2, "x")]).await), missing);
+    assert_eq!(refused(layer.commit(vec![put_of(2, "x")]).await), missing);
     assert_eq!(refused(open(&raw).await), missing);
     assert_eq!(rows(&*raw).await, before);
 }

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use strongroom_core::ErrorKind;
-use strongroom_core::store::{Batch, KeyRange, Read, Revision, Store};
+use strongroom_core::store::{Batch, Fetch, KeyRange, Read, Revision, Scan, Store};
+use strongroom_core::{Error, ErrorKind};
 use strongroom_encryption::EncryptionError;
 
-use crate::support::{Layer, create, key, memory, open, own, put, put_of, raw_key, refused, rows, value};
+use crate::kept_open::KeptOpen;
+use crate::support::{FLOOR, Layer, create, key, memory, open, own, put, put_of, raw_key, refused, rows, value};
 
 /// Every call of the store and of a snapshot, and what it says.
 async fn calls(layer: &Layer) -> Vec<(&'static str, EncryptionError)> {
@@ -29,9 +30,8 @@ async fn calls(layer: &Layer) -> Vec<(&'static str, EncryptionError)> {
     ]
 }
 
-fn whole() -> strongroom_core::store::Scan {
-    let (range, fetch) = (KeyRange::ALL, strongroom_core::store::Fetch::Values);
-    strongroom_core::store::Scan { range, reverse: false, limit: 10, max_bytes: 1 << 20, fetch }
+fn whole() -> Scan {
+    Scan { range: KeyRange::ALL, reverse: false, limit: 10, max_bytes: 1 << 20, fetch: Fetch::Values }
 }
 
 #[tokio::test]
@@ -81,67 +81,11 @@ async fn a_closed_store_is_not_unlocked() {
     put(&layer, 1, "value").await;
     layer.close().await.unwrap();
     layer.close().await.unwrap();
-    let kind = |error: strongroom_core::Error| error.kind();
+    let kind = |error: Error| error.kind();
     assert_eq!(layer.get(&[key(1)]).await.map_err(kind).unwrap_err(), ErrorKind::Closed);
     assert_eq!(layer.commit(vec![put_of(1, "x")]).await.map_err(kind).unwrap_err(), ErrorKind::Closed);
     assert_eq!(layer.unlock(&raw_key(7)).await.map_err(kind).unwrap_err(), ErrorKind::Closed);
     assert_eq!(layer.slots().await.map_err(kind).unwrap_err(), ErrorKind::Closed);
-}
-
-/// The store below goes on after the layer has closed it.
-#[derive(Debug)]
-struct KeptOpen(Arc<dyn Store>);
-
-mod kept_open {
-    use async_trait::async_trait;
-    use strongroom_core::Result;
-    use strongroom_core::store::{
-        Batch, Compaction, Guard, KeyRange, Outcome, Page, Read, Revision, Rows, Scan, Snapshot, Store, StoreInfo,
-        StoredKey, Summary, Usage,
-    };
-
-    use super::KeptOpen;
-
-    #[async_trait]
-    impl Read for KeptOpen {
-        async fn get(&self, keys: &[StoredKey]) -> Result<Rows> {
-            self.0.get(keys).await
-        }
-        async fn scan(&self, scan: &Scan) -> Result<Page> {
-            self.0.scan(scan).await
-        }
-        async fn summarize(&self, range: &KeyRange) -> Result<Summary> {
-            self.0.summarize(range).await
-        }
-    }
-
-    #[async_trait]
-    impl Store for KeptOpen {
-        fn info(&self) -> &StoreInfo {
-            self.0.info()
-        }
-        async fn snapshot(&self) -> Result<Box<dyn Snapshot>> {
-            self.0.snapshot().await
-        }
-        async fn commit(&self, batches: Vec<Batch>) -> Result<Vec<Outcome>> {
-            self.0.commit(batches).await
-        }
-        async fn changed(&self, after: Revision) -> Result<Revision> {
-            self.0.changed(after).await
-        }
-        async fn drop_range(&self, range: &KeyRange, guards: &[Guard]) -> Result<Outcome> {
-            self.0.drop_range(range, guards).await
-        }
-        async fn compact(&self) -> Result<Compaction> {
-            self.0.compact().await
-        }
-        async fn usage(&self) -> Result<Usage> {
-            self.0.usage().await
-        }
-        async fn close(&self) -> Result<()> {
-            Ok(())
-        }
-    }
 }
 
 #[tokio::test]
@@ -161,9 +105,6 @@ async fn an_erased_store_opens_with_nothing_and_nobody_writes_to_it() {
     // Whoever had it open cannot write with keys that are gone.
     assert_eq!(refused(other.commit(vec![put_of(2, "late")]).await), EncryptionError::HeaderMissing);
     assert_eq!(refused(other.rotate().await), EncryptionError::HeaderMissing);
-    assert_eq!(
-        refused(other.add_slot("new", &raw_key(9), crate::support::FLOOR).await),
-        EncryptionError::HeaderMissing
-    );
+    assert_eq!(refused(other.add_slot("new", &raw_key(9), FLOOR).await), EncryptionError::HeaderMissing);
     assert_eq!(rows(&*raw).await, left);
 }

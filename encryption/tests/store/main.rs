@@ -1,9 +1,11 @@
 //! The encrypted store from outside, over memory: what it keeps, what it refuses, and what happens beside each other.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
 
 mod canaries;
 mod damaged;
 mod databases;
 mod interrupted;
+mod kept_open;
 mod limits;
 mod locking;
 mod providers;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use strongroom_core::store::ENCRYPTION_HEADER;
 use strongroom_encryption::EncryptionError;
 
-use crate::support::{content, create, memory, options, own, put, raw_key, refused, value};
+use crate::support::{FLOOR, content, create, memory, options, own, put, raw_key, refused, value};
 
 const TASKS: u32 = 64;
 
@@ -64,9 +64,7 @@ async fn slots_that_are_added_at_once_are_all_there() {
     let tasks: Vec<_> = (0..20_u8)
         .map(|number| {
             let layer = layer.clone();
-            tokio::spawn(async move {
-                layer.add_slot(&format!("slot {number}"), &raw_key(100 + number), crate::support::FLOOR).await
-            })
+            tokio::spawn(async move { layer.add_slot(&format!("slot {number}"), &raw_key(100 + number), FLOOR).await })
         })
         .collect();
     let mut added = 0;

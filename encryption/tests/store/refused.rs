@@ -4,7 +4,7 @@ use strongroom_core::ErrorKind;
 use strongroom_core::store::{Batch, LAYER_KEYS, Outcome, Store, StoredKey, Write};
 use strongroom_encryption::{EncryptionError, Unlock, slots_of};
 
-use crate::support::{content, create, key, memory, open, options, own, put, raw_key, refused, rows, value};
+use crate::support::{commit, content, create, key, memory, open, options, own, put, raw_key, refused, rows, value};
 
 #[tokio::test]
 async fn an_empty_store_is_not_opened_and_stays_empty() {
@@ -59,7 +59,7 @@ async fn what_is_left_without_a_header_is_never_made_anew() {
             put(&layer, number, "value").await;
         }
         let writes = gone.iter().map(|name| (own(name), Write::Delete)).collect();
-        crate::support::commit(&*raw, Batch { writes, ..Batch::default() }).await;
+        commit(&*raw, Batch { writes, ..Batch::default() }).await;
         let before = rows(&*raw).await;
         assert_eq!(refused(open(&raw).await), EncryptionError::HeaderMissing, "{gone:?}");
         assert_eq!(refused(options().open_or_create(raw.clone(), &raw_key(7)).await), EncryptionError::HeaderMissing);
@@ -86,7 +86,7 @@ async fn the_layer_s_own_keys_are_hidden_and_cannot_be_written() {
     // The last key that is not the layer's.
     let last = StoredKey::from(LAYER_KEYS.as_bytes()[1..].to_vec());
     let batch = Batch { writes: [(last.clone(), Write::Put("last".into()))].into(), ..Batch::default() };
-    crate::support::commit(&layer, batch).await;
+    commit(&layer, batch).await;
     assert!(content(&layer, last).await.is_some() && content(&layer, key(1)).await.is_some());
     layer.drop_range(&strongroom_core::store::KeyRange::ALL, &[]).await.unwrap();
     assert!(rows(&layer).await.is_empty());

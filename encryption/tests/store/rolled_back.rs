@@ -3,7 +3,9 @@
 use strongroom_core::store::{Batch, Content, Store, Write};
 use strongroom_encryption::EncryptionError;
 
-use crate::support::{commit, content, create, key_ids, memory, open, own, put, put_of, raw_key, refused, value};
+use crate::support::{
+    FLOOR, commit, content, create, damage, key, key_ids, memory, open, own, put, put_of, raw_key, refused, value,
+};
 
 async fn keyring(raw: &dyn Store) -> bytes::Bytes {
     match content(raw, own("keyring")).await {
@@ -29,7 +31,7 @@ async fn an_open_store_does_not_go_back_to_an_older_key() {
     assert_eq!(value(&layer, 2).await, Some("value".into()), "what is there is read");
     // Who opens it now has nothing to compare with. This is not detected yet; values of the later key do not open.
     let anew = open(&raw).await.unwrap();
-    assert_eq!(crate::support::damage(&anew, crate::support::key(2)).await, EncryptionError::UnknownKeyId);
+    assert_eq!(damage(&anew, key(2)).await, EncryptionError::UnknownKeyId);
 }
 
 /// A removed slot comes back with the header that had it: not detected yet, as documented.
@@ -39,7 +41,7 @@ async fn a_header_put_back_opens_with_what_opened_it() {
     let layer = create(&raw).await;
     let header = strongroom_core::store::ENCRYPTION_HEADER;
     let Some(Content::Value(older)) = content(&*raw, header.clone()).await else { panic!("a header") };
-    layer.add_slot("new", &raw_key(9), crate::support::FLOOR).await.unwrap();
+    layer.add_slot("new", &raw_key(9), FLOOR).await.unwrap();
     layer.remove_slot("main").await.unwrap();
     assert_eq!(refused(open(&raw).await), EncryptionError::WrongKeyOrDamagedSlot);
     commit(&*raw, Batch { writes: [(header, Write::Put(older))].into(), ..Batch::default() }).await;

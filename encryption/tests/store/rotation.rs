@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use strongroom_core::store::{Batch, Content, KeyPrefix, KeyRange, Revision, Store};
+use strongroom_core::store::{Batch, Content, Guard, KeyPrefix, KeyRange, Outcome, Revision, Store, Write};
 use strongroom_encryption::EncryptionError;
 
 use crate::support::{
-    Layer, commit, content, create, key, key_ids, memory, open, own, put, raw_key, refused, rows, value,
+    Layer, commit, content, create, damage, key, key_ids, memory, open, options, own, put, put_of, raw_key, refused,
+    rows, value,
 };
 
 async fn rotated(layer: &Layer) -> Vec<u32> {
@@ -111,13 +112,11 @@ async fn a_second_handle_follows_at_its_next_write() {
     one.rotate().await.unwrap();
     one.rotate().await.unwrap();
     // Many at once, of which one reads alone and one has a guard of its own that does not hold.
-    let conflict = Batch {
-        guards: vec![strongroom_core::store::Guard::Key { key: key(1), revision: None }],
-        ..crate::support::put_of(3, "never")
+    let conflict = Batch { guards: vec![Guard::Key { key: key(1), revision: None }], ..put_of(3, "never") };
+    let outcomes = two.commit(vec![put_of(2, "second"), Batch::default(), conflict]).await.unwrap();
+    let [Outcome::Committed(_), Outcome::Committed(_), Outcome::Conflict { guard: 0 }] = outcomes[..] else {
+        panic!("{outcomes:?}");
     };
-    let outcomes = two.commit(vec![crate::support::put_of(2, "second"), Batch::default(), conflict]).await.unwrap();
-    use strongroom_core::store::Outcome::{Committed, Conflict};
-    assert!(matches!(outcomes[..], [Committed(_), Committed(_), Conflict { guard: 0 }]), "{outcomes:?}");
     let ids: Vec<u32> = key_ids(&*raw).await.into_iter().map(|(_, id)| id).collect();
     assert_eq!(ids, [1, 3]);
     assert_eq!(value(&one, 2).await, Some("second".into()));
@@ -143,9 +142,9 @@ async fn stamped_rows_survive() {
     let [(one, _), (two, _), _] = &stamped[..] else { panic!("three") };
     let value = content(&*raw, two.clone()).await.unwrap();
     let Content::Value(value) = value else { panic!("a value") };
-    let writes = [(one.clone(), strongroom_core::store::Write::Put(value))].into();
+    let writes = [(one.clone(), Write::Put(value))].into();
     commit(&*raw, Batch { writes, ..Batch::default() }).await;
-    assert!(matches!(crate::support::damage(&layer, one.clone()).await, EncryptionError::AuthFailed { .. }));
+    assert!(matches!(damage(&layer, one.clone()).await, EncryptionError::AuthFailed { .. }));
 }
 
 #[tokio::test]
@@ -184,11 +183,7 @@ async fn a_keyring_is_full_at_some_time_and_a_sweep_makes_room() {
     assert_eq!(layer.reseal(|_| {}).await.unwrap().retired, (1..64).collect::<Vec<_>>());
     assert_eq!(layer.rotate().await.unwrap(), 65);
     assert_eq!(value(&open(&raw).await.unwrap(), 1).await, Some("value".into()));
-    options_open_by_nobody_else(&raw).await;
-}
-
-/// A rotation changes no slot.
-async fn options_open_by_nobody_else(raw: &Arc<dyn Store>) {
-    let refusal = crate::support::options().open(raw.clone(), &raw_key(8)).await;
+    // A rotation changes no slot.
+    let refusal = options().open(raw, &raw_key(8)).await;
     assert_eq!(refused(refusal), EncryptionError::WrongKeyOrDamagedSlot);
 }

@@ -1,6 +1,6 @@
 //! The life of slots: who is let in, and who no longer.
 
-use strongroom_core::store::{Batch, ENCRYPTION_HEADER, Write};
+use strongroom_core::store::{Batch, Content, ENCRYPTION_HEADER, Write};
 use strongroom_encryption::{Argon2Params, EncryptionError, SlotKind, Unlock, slots_of};
 
 use crate::support::{FLOOR, commit, content, create, memory, open, options, put, raw_key, refused, value};
@@ -88,7 +88,7 @@ async fn a_header_that_was_changed_is_not_written_upon() {
     let raw = memory();
     let layer = create(&raw).await;
     let header = content(&*raw, ENCRYPTION_HEADER).await;
-    let Some(strongroom_core::store::Content::Value(bytes)) = header else { panic!("a header is a value") };
+    let Some(Content::Value(bytes)) = header else { panic!("a header is a value") };
     let mut bytes = bytes.to_vec();
     *bytes.last_mut().unwrap() ^= 1;
     commit(&*raw, Batch { writes: [(ENCRYPTION_HEADER, Write::Put(bytes.into()))].into(), ..Batch::default() }).await;
