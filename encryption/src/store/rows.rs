@@ -231,7 +231,7 @@ impl Opener {
     async fn open(&mut self, key: &StoredKey, content: &mut Content) {
         let Content::Value(sealed) = content else { return };
         self.opened += 1;
-        if self.opened % SLICE_VALUES == 0 {
+        if self.opened.is_multiple_of(SLICE_VALUES) {
             yield_now().await;
         }
         *content = match self.opened(key, sealed) {
