@@ -6,7 +6,7 @@ use strongroom::encryption::{Encrypted, EncryptedOptions, EncryptionError, SlotI
 use strongroom::store::Store;
 use strongroom::{Database, StoreUrl, matrix};
 
-use crate::access::{Access, Source, VARIABLE};
+use crate::access::{Access, VARIABLE};
 use crate::failure::{Failure, Result};
 use crate::secret;
 
@@ -135,10 +135,8 @@ impl<'a> Opening<'a> {
             return error.into();
         }
         let with = match self.access {
-            Access::Key(source @ (Source::KeyFile(_) | Source::PassphraseFile(_) | Source::Variable)) => {
-                source.to_string()
-            }
-            _ => "what was given".to_owned(),
+            Access::Key(source) => source.to_string(),
+            Access::Plain | Access::Unsaid => "what was typed".to_owned(),
         };
         let what =
             format!("the store {} does not open with {with}: it is not its key, or the slot is damaged", self.url);
