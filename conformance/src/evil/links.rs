@@ -58,13 +58,13 @@ pub(super) const ALL: &[Attack] = &[
     Attack {
         name: "a_unique_entry_leads_to_the_catalog",
         does: "The unique entry of a record leads to the catalog, which does open.",
-        shows: &[shows(Way::Handles(&[STRUCK]), "SchemaMismatch"), VERIFY],
+        shows: &[shows(Way::Handles(&[STRUCK]), "IndexMismatch"), VERIFY],
         strike: |evil| Box::pin(async move { evil.link(&evil.struck().entry(HANDLE)?, &evil.scene.catalog).await }),
     },
     Attack {
         name: "a_unique_entry_leads_to_another_entry",
         does: "The unique entry of a record leads to that of another.",
-        shows: &[shows(Way::Handles(&[STRUCK]), "Corrupt"), VERIFY],
+        shows: &[shows(Way::Handles(&[STRUCK]), "IndexMismatch"), VERIFY],
         strike: |evil| {
             Box::pin(async move { evil.link(&evil.struck().entry(HANDLE)?, &evil.neighbour().entry(HANDLE)?).await })
         },

@@ -1,6 +1,6 @@
 //! From an entry of a page to a checked record.
 
-use super::super::keyspace::append_stored;
+use super::super::keyspace::{Keyspace, append_stored};
 use super::super::rows::{damaged, fingerprint, key_of, mismatch, record_value, unreadable};
 use super::super::value;
 use super::plan::Plan;
@@ -48,6 +48,10 @@ impl Opener<'_> {
             (IndexRef::Primary, content) => (content, None),
             (_, Some(Content::Link(tail))) => {
                 let target = target.ok_or_else(|| self.wrong::<R>("an entry without its record", &key))?;
+                // Before it is decoded: what is no record of this collection need not be damaged itself.
+                if Keyspace::of_key(tail.as_bytes()) != Some(Keyspace::records(R::COLLECTION.id)) {
+                    return Err(mismatch(&self.place::<R>(), "an entry that leads to no record", &key));
+                }
                 (Some(target.content), Some(tail))
             }
             (_, Some(Content::Damaged(error))) => return Err(unreadable(&error, &self.place::<R>(), &key)),
