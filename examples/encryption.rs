@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use strongroom::encryption::{EncryptedOptions, SecretKey, Unlock};
-use strongroom::matrix::{self, Message, RoomId};
+use strongroom::matrix::{self, EventId, Message, RoomId};
 use strongroom::store::Store;
 use strongroom::{Database, Json, Result, Timestamp};
 
@@ -110,7 +110,7 @@ async fn fill(db: &Database, begin: i64) -> Result<()> {
 }
 
 async fn get(db: &Database, time: i64) -> Result<()> {
-    let key = Message::key("!room:example.org", &event(time));
+    let key = Message::key(&room(), &EventId::from(event(time)));
     assert!(db.get(&key).await?.is_some());
     Ok(())
 }

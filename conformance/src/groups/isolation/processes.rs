@@ -62,7 +62,7 @@ async fn attempt(store: &dyn Store) -> Checked<Option<Revision>> {
 fn number(content: &Content) -> Checked<u64> {
     let text = match content {
         Content::Value(value) => std::str::from_utf8(value).ok(),
-        Content::Link(_) => None,
+        Content::Link(_) | Content::Damaged(_) => None,
     };
     let number = text.and_then(|text| text.parse().ok());
     number.ok_or_else(|| Failure::new(format!("the counter is {content:?}")))
