@@ -1,6 +1,6 @@
 //! The keys of an open store: taken from the keyring, derived per keyspace once, and dropped when the store is locked.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::hash::Hash;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -44,8 +44,8 @@ pub(crate) struct Keys {
     pub(crate) ring: Keyring,
     /// The revision of the keyring's row.
     pub(crate) revision: Revision,
-    /// Rings that were read before, and through snapshots: rows that a snapshot sees may need a key that is gone since.
-    older: Vec<Keyring>,
+    /// Keys of values that were in a ring before, or in one that a snapshot sees: its rows may need a key that is gone since.
+    older: BTreeMap<u32, SecretKey>,
     values: Derived<(KeyId, Space), ValueKey>,
     blinding: Arc<Derived<Space, Hmac<Sha256>>>,
 }
@@ -54,7 +54,7 @@ type Space = [u8; KEYSPACE_BYTES + 1];
 
 impl Keys {
     pub(crate) fn new(root: SecretKey, ring: Keyring, revision: Revision) -> Self {
-        Keys { root, ring, revision, older: Vec::new(), values: Derived::default(), blinding: Arc::default() }
+        Keys { root, ring, revision, older: BTreeMap::new(), values: Derived::default(), blinding: Arc::default() }
     }
 
     /// The key with which new values of a keyspace are sealed. `key` is a stored key in it, or the front of one.
@@ -65,7 +65,7 @@ impl Keys {
 
     /// The key with this id; none if no keyring that was seen has it.
     pub(crate) fn value_key(&self, database: DatabaseId, id: KeyId, key: &[u8]) -> Option<Arc<ValueKey>> {
-        let master = std::iter::once(&self.ring).chain(&self.older).find_map(|ring| ring.value_key(id.0))?;
+        let master = self.ring.value_key(id.0).or_else(|| self.older.get(&id.0))?;
         Some(self.derived(database, id, master, key))
     }
 
@@ -137,14 +137,16 @@ impl Vault {
         if revision > keys.revision && ring.current().0 < keys.ring.current().0 {
             return Err(EncryptionError::HeaderTampered.into());
         }
-        let (ring, revision, last) = match revision > keys.revision {
-            true => (ring, revision, keys.ring.clone()),
-            false => (keys.ring.clone(), keys.revision, ring),
-        };
+        let is_newer = revision > keys.revision;
+        let last = if is_newer { &keys.ring } else { &ring };
         let mut older = keys.older.clone();
-        if !older.contains(&last) {
-            older.push(last);
+        older.extend(last.ids().filter_map(|id| Some((id, last.value_key(id)?.clone()))));
+        older.retain(|id, _| is_newer || keys.ring.value_key(*id).is_none());
+        if !is_newer && older.len() == keys.older.len() {
+            // Nothing in it was new.
+            return Ok(keys.clone());
         }
+        let (ring, revision) = if is_newer { (ring, revision) } else { (keys.ring.clone(), keys.revision) };
         let mut next = Keys::new(keys.root.clone(), ring, revision);
         next.older = older;
         // It never changes, so what was derived from it stays good.

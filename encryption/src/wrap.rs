@@ -10,10 +10,10 @@
 //! nonce      = HKDF(key, salt: 24 random bytes, info: "strongroom/1 wrap nonce", associated data, content), 24 bytes
 //! ```
 
-use chacha20poly1305::{AeadInOut, Key, KeyInit, Tag, XChaCha20Poly1305, XNonce};
 use zeroize::Zeroizing;
 
 use crate::SecretKey;
+use crate::seal::Cipher;
 
 /// Bytes that sealing adds: the nonce and the tag.
 pub(crate) const OVERHEAD: usize = NONCE_BYTES + TAG_BYTES;
@@ -28,16 +28,14 @@ const NONCE_LABEL: &[u8] = b"strongroom/1 wrap nonce";
 /// Seals `content`, bound to `context`. `random` is new for every call.
 pub(crate) fn seal(key: &SecretKey, random: &[u8; NONCE_BYTES], context: &[u8], content: &[u8]) -> Vec<u8> {
     // Hedged: if the generator repeats itself, as on a cloned machine, different contents still get different nonces.
-    let mut nonce = XNonce::default();
+    let mut nonce = [0; NONCE_BYTES];
     key.expand(random, &[NONCE_LABEL, context, content], &mut nonce);
     // Made at its full length: a vector that grows leaves copies of the content behind.
     let mut sealed = Vec::with_capacity(OVERHEAD + content.len());
     sealed.extend_from_slice(&nonce);
     sealed.extend_from_slice(content);
-    let ciphertext = &mut sealed[NONCE_BYTES..];
-    let tag = cipher(key).encrypt_inout_detached(&nonce, context, ciphertext.into());
-    // The one error is a content of more than 256 GiB.
-    sealed.extend_from_slice(&tag.expect("a few keys are no more than 256 GiB"));
+    let tag = cipher(key).seal(&nonce, context, &mut sealed[NONCE_BYTES..]);
+    sealed.extend_from_slice(&tag);
     sealed
 }
 
@@ -46,15 +44,13 @@ pub(crate) fn open(key: &SecretKey, context: &[u8], sealed: &[u8]) -> Option<Zer
     let (nonce, rest) = sealed.split_first_chunk::<NONCE_BYTES>()?;
     let (ciphertext, tag) = rest.split_last_chunk::<TAG_BYTES>()?;
     let mut content = Zeroizing::new(ciphertext.to_vec());
-    let (nonce, tag) = (XNonce::from(*nonce), Tag::from(*tag));
-    cipher(key).decrypt_inout_detached(&nonce, context, content.as_mut_slice().into(), &tag).ok()?;
+    cipher(key).open(nonce, context, &mut content, tag).ok()?;
     Some(content)
 }
 
-fn cipher(key: &SecretKey) -> XChaCha20Poly1305 {
+fn cipher(key: &SecretKey) -> Cipher {
     // The nonce is made with the key as well, so the cipher gets one of its own.
-    let key = key.derive(&[], &[KEY_LABEL]);
-    XChaCha20Poly1305::new(<&Key>::from(key.as_bytes()))
+    Cipher::new(&key.derive(&[], &[KEY_LABEL]))
 }
 
 #[cfg(test)]

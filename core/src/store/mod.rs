@@ -11,7 +11,7 @@
 //! - **Atomic.** A batch is applied whole or not at all, and is durable (as [`StoreInfo::durability`] says) before its
 //!   [`Outcome`] is given.
 //! - **Cancellation.** Dropping any future leaves the store usable. Once polled, [`Store::commit`] completes even if its
-//!   future is dropped.
+//!   future is dropped. A layer whose call has to be made again below, since what it was made with had changed, may drop it whole.
 //! - **Limits.** Past a [limit](Limits) the answer is a typed error that names it, nothing is written, and no other batch
 //!   of the same call is harmed.
 

@@ -8,7 +8,6 @@ use std::fmt;
 use bytes::Bytes;
 use zeroize::Zeroizing;
 
-use self::cipher::Cipher;
 use self::envelope::{BOUND_TO_PREFIX, HEADER_LEN, NONCE_LEN, PADDED, TAG_LEN, header};
 use self::nonce::NonceKey;
 use self::row::RowKey;
@@ -27,6 +26,7 @@ mod tests;
 #[cfg(test)]
 mod vectors;
 
+pub(crate) use self::cipher::Cipher;
 pub(crate) use self::envelope::{Envelope, KeyId};
 pub(crate) use self::padding::Padding;
 

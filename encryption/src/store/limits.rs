@@ -17,6 +17,8 @@ pub(super) fn above(below: &Limits, asked: Option<Limits>) -> Limits {
     let limits = Limits {
         value_bytes_max: below.value_bytes_max.saturating_sub(OVERHEAD + MARKER),
         batch_bytes_max: (below.batch_bytes_max - envelopes) / 9 * 8,
+        // All of them, unless half of the batch does not hold their envelopes.
+        batch_writes_max: envelopes / SHORT_VALUE_GROWTH,
         // The layer adds one, on the keyring.
         batch_guards_max: below.batch_guards_max.saturating_sub(1),
         ..*below

@@ -18,8 +18,9 @@ use crate::places::KEYRING;
 use crate::seal::{Binding, Envelope, RANDOMNESS_LEN};
 use crate::secret::fill_random;
 
-/// Values that are opened before other tasks get their turn: well below a millisecond.
+/// Values and bytes that are opened before other tasks get their turn: well below a millisecond.
 const SLICE_VALUES: usize = 128;
+const SLICE_BYTES: usize = 256 << 10;
 
 impl<S: Store> Encrypted<S> {
     /// The batch as the store below gets it.
@@ -104,9 +105,9 @@ impl Reader<'_> {
         if keys.len() > self.limits.get_keys_max {
             return Err(Error::limit(Limit::GetKeys, self.limits.get_keys_max as u64, keys.len() as u64));
         }
-        for attempt in Attempt::ALL {
+        loop {
             let mut found = self.read.get(keys).await?;
-            let mut opener = self.opener(attempt)?;
+            let mut opener = self.opener()?;
             for (key, row) in keys.iter().zip(&mut found.rows) {
                 if is_layers(key) {
                     *row = None;
@@ -115,12 +116,10 @@ impl Reader<'_> {
                     opener.open(key, &mut row.content).await;
                 }
             }
-            if !opener.again {
+            if !self.is_worth_another_look(&opener).await? {
                 return Ok(found);
             }
-            self.reload().await?;
         }
-        Err(unsettled())
     }
 
     pub(super) async fn scan(self, scan: &Scan) -> Result<Page> {
@@ -132,9 +131,9 @@ impl Reader<'_> {
             max_bytes: limits::page_bytes(scan.max_bytes, scan.limit),
             ..scan.clone()
         };
-        for attempt in Attempt::ALL {
+        loop {
             let mut page = self.read.scan(&below).await?;
-            let mut opener = self.opener(attempt)?;
+            let mut opener = self.opener()?;
             let (mut bytes, mut whole) = (0, 0);
             for entry in &mut page.entries {
                 // Values are shorter here, so the page below may hold more than it should.
@@ -147,12 +146,16 @@ impl Reader<'_> {
             }
             page.more |= whole < page.entries.len();
             page.entries.truncate(whole);
-            if !opener.again {
+            if !self.is_worth_another_look(&opener).await? {
                 return Ok(page);
             }
-            self.reload().await?;
         }
-        Err(unsettled())
+    }
+
+    /// Whether a row was sealed with a key that was not at hand and that the keyring has by now. A rotation may have gone on
+    /// since the rows were read, and the row have been sealed anew: so they are read again, as long as the keyring moves.
+    async fn is_worth_another_look(self, opener: &Opener) -> Result<bool> {
+        Ok(opener.unknown && !Arc::ptr_eq(&self.reload().await?, &opener.keys))
     }
 
     pub(super) async fn summarize(self, range: &KeyRange) -> Result<Summary> {
@@ -181,8 +184,9 @@ impl Reader<'_> {
         if keys.revision > lost.revision { Ok(keys) } else { Err(EncryptionError::HeaderTampered.into()) }
     }
 
-    fn opener(self, attempt: Attempt) -> Result<Opener> {
-        Ok(Opener { keys: self.vault.keys()?, database: self.vault.database(), attempt, again: false, opened: 0 })
+    fn opener(self) -> Result<Opener> {
+        let (keys, database) = (self.vault.keys()?, self.vault.database());
+        Ok(Opener { keys, database, unknown: false, values: 0, bytes: 0 })
     }
 }
 
@@ -198,31 +202,15 @@ pub(super) fn open_keyring(
     }
 }
 
-/// How often rows are read. Those sealed with a key that is not known yet are read once more, with the keyring as it is then:
-/// a rotation may have gone on meanwhile.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Attempt {
-    First,
-    Last,
-}
-
-impl Attempt {
-    const ALL: [Attempt; 2] = [Attempt::First, Attempt::Last];
-}
-
-/// The last attempt always ends, so this is never seen.
-fn unsettled() -> Error {
-    EncryptionError::UnknownKeyId.into()
-}
-
 /// Opens values in place. What does not open becomes a damaged row, never bytes that nobody vouches for.
 struct Opener {
     keys: Arc<Keys>,
     database: crate::secret::DatabaseId,
-    attempt: Attempt,
     /// Whether a key was missing that the keyring may have by now.
-    again: bool,
-    opened: usize,
+    unknown: bool,
+    /// Since others had their turn.
+    values: usize,
+    bytes: usize,
 }
 
 impl Opener {
@@ -239,14 +227,16 @@ impl Opener {
 
     async fn open(&mut self, key: &StoredKey, content: &mut Content) {
         let Content::Value(sealed) = content else { return };
-        self.opened += 1;
-        if self.opened.is_multiple_of(SLICE_VALUES) {
+        self.values += 1;
+        self.bytes += sealed.len();
+        if self.values > SLICE_VALUES || self.bytes > SLICE_BYTES {
+            (self.values, self.bytes) = (0, 0);
             yield_now().await;
         }
         *content = match self.opened(key, sealed) {
             Ok(value) => Content::Value(value),
             Err(error) => {
-                self.again |= error == EncryptionError::UnknownKeyId && self.attempt == Attempt::First;
+                self.unknown |= error == EncryptionError::UnknownKeyId;
                 Content::Damaged(error.into())
             }
         };

@@ -27,8 +27,8 @@ const DEPTH_MAX: usize = 32;
 pub(crate) async fn open(store: &dyn Store, schema: &Schema) -> Result<Revision> {
     loop {
         let Some((stored, revision)) = read(store).await? else {
-            refuse_rows_without_catalog(store).await?;
-            if let Some(revision) = replace(store, None, &Catalog::of(schema)).await? {
+            let nothing = refuse_rows_without_catalog(store).await?;
+            if let Some(revision) = create(store, nothing, &Catalog::of(schema)).await? {
                 return Ok(revision);
             }
             continue;
@@ -40,7 +40,7 @@ pub(crate) async fn open(store: &dyn Store, schema: &Schema) -> Result<Revision>
             if wanted == stored {
                 return Ok(revision);
             }
-            if let Some(revision) = replace(store, Some(revision), &wanted).await? {
+            if let Some(revision) = replace(store, revision, &wanted).await? {
                 return Ok(revision);
             }
             continue;
@@ -76,7 +76,7 @@ async fn upgrade(
     let mut revision = if wanted == *stored {
         revision
     } else {
-        let Some(revision) = replace(store, Some(revision), &wanted).await? else { return Ok(None) };
+        let Some(revision) = replace(store, revision, &wanted).await? else { return Ok(None) };
         revision
     };
     for collection in &wanted.collections {
@@ -95,7 +95,7 @@ async fn upgrade(
     }
     wanted.version = version;
     wanted.before = None;
-    match replace(store, Some(revision), &wanted).await? {
+    match replace(store, revision, &wanted).await? {
         Some(now) => revision = now,
         None => return Ok(None),
     }
@@ -111,7 +111,7 @@ async fn upgrade(
             return Ok(None);
         }
     }
-    replace(store, Some(revision), &wanted).await
+    replace(store, revision, &wanted).await
 }
 
 /// Drops a range as long as the catalog is still that of `revision`. `false`: it is not, so the range may be in use again.
@@ -151,7 +151,7 @@ async fn restore(store: &dyn Store, wanted: &Catalog, revision: Revision) -> Res
             return Ok(());
         }
     }
-    replace(store, Some(revision), before).await?;
+    replace(store, revision, before).await?;
     Ok(())
 }
 
@@ -199,27 +199,35 @@ fn refuse_newer(Format { format }: Format) -> Result<()> {
     Err(Error::new(ErrorKind::UnsupportedVersion, message))
 }
 
-/// Writes the catalog if it is still what was read. `None`: it is not.
-async fn replace(store: &dyn Store, revision: Option<Revision>, catalog: &Catalog) -> Result<Option<Revision>> {
+/// Writes the catalog of a store that has none. `None`: it has one by now, or rows, such as those of an encryption that somebody
+/// else put on it meanwhile.
+async fn create(store: &dyn Store, nothing: Guard, catalog: &Catalog) -> Result<Option<Revision>> {
     let mut batch = Batch::default();
-    batch.guards.push(Guard::Key { key: catalog_key(), revision });
+    batch.guards.extend([Guard::Key { key: catalog_key(), revision: None }, nothing]);
     batch.writes.insert(catalog_key(), Write::Put(value::encode(catalog)?));
     commit_alone(store, batch).await
 }
 
-/// Records without a catalog are somebody else's, or all that is left of a damaged store: a new catalog would bury them.
-async fn refuse_rows_without_catalog(store: &dyn Store) -> Result<()> {
+/// Writes the catalog if it is still what was read. `None`: it is not.
+async fn replace(store: &dyn Store, revision: Revision, catalog: &Catalog) -> Result<Option<Revision>> {
+    let mut batch = Batch::default();
+    batch.guards.push(Guard::Key { key: catalog_key(), revision: Some(revision) });
+    batch.writes.insert(catalog_key(), Write::Put(value::encode(catalog)?));
+    commit_alone(store, batch).await
+}
+
+/// Records without a catalog are somebody else's, or all that is left of a damaged store: a new catalog would bury them. Gives
+/// the guard that there still are none.
+async fn refuse_rows_without_catalog(store: &dyn Store) -> Result<Guard> {
     let range = KeyRange {
         start: std::ops::Bound::Included(StoredKey::from(1_u16.to_be_bytes().to_vec())),
         end: std::ops::Bound::Unbounded,
     };
     let scan = Scan { range, reverse: false, limit: 1, max_bytes: usize::MAX, fetch: Fetch::Keys };
-    if store.scan(&scan).await?.entries.is_empty() {
-        return Ok(());
-    }
-    // The catalog may have been written between the two reads.
-    if read(store).await?.is_some() {
-        return Ok(());
+    let page = store.scan(&scan).await?;
+    // The catalog may have been written between the two reads: then the guard does not hold, and it is found.
+    if page.entries.is_empty() || read(store).await?.is_some() {
+        return Ok(Guard::Range { range: scan.range, as_of: page.as_of, rows: 0 });
     }
     Err(Error::new(ErrorKind::Corrupt, "the store has records but no catalog; restore it from a copy"))
 }

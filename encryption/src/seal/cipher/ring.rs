@@ -12,15 +12,15 @@ use crate::SecretKey;
 use crate::seal::envelope::{NONCE_LEN, TAG_LEN};
 
 /// A key of the cipher. Wiped when it is dropped; ring does not wipe the key of one message that it gets.
-pub(in crate::seal) struct RingCipher(SecretKey);
+pub(crate) struct RingCipher(SecretKey);
 
 impl RingCipher {
-    pub(in crate::seal) fn new(key: &SecretKey) -> Self {
+    pub(crate) fn new(key: &SecretKey) -> Self {
         RingCipher(key.clone())
     }
 
     /// Encrypts `text` where it is. The tag covers it and `associated`.
-    pub(in crate::seal) fn seal(&self, nonce: &[u8; NONCE_LEN], associated: &[u8], text: &mut [u8]) -> [u8; TAG_LEN] {
+    pub(crate) fn seal(&self, nonce: &[u8; NONCE_LEN], associated: &[u8], text: &mut [u8]) -> [u8; TAG_LEN] {
         let (key, nonce) = self.of_message(nonce);
         let tag = key.seal_in_place_separate_tag(nonce, Aad::from(associated), text);
         let tag = tag.expect("no value is as long as 256 GiB");
@@ -28,7 +28,7 @@ impl RingCipher {
     }
 
     /// Decrypts `text` where it is. If the tag does not fit, it holds no plaintext afterwards.
-    pub(in crate::seal) fn open(
+    pub(crate) fn open(
         &self,
         nonce: &[u8; NONCE_LEN],
         associated: &[u8],
@@ -53,6 +53,6 @@ impl RingCipher {
 }
 
 /// ring's ChaCha20-Poly1305 under `key`, which must have 32 bytes.
-pub(in crate::seal) fn chacha20_poly1305(key: &[u8]) -> LessSafeKey {
+pub(crate) fn chacha20_poly1305(key: &[u8]) -> LessSafeKey {
     LessSafeKey::new(UnboundKey::new(&CHACHA20_POLY1305, key).expect("a key has 32 bytes"))
 }

@@ -8,21 +8,21 @@ use crate::SecretKey;
 use crate::seal::envelope::{NONCE_LEN, TAG_LEN};
 
 /// A key of the cipher. Wiped when it is dropped.
-pub(in crate::seal) struct RustCryptoCipher(XChaCha20Poly1305);
+pub(crate) struct RustCryptoCipher(XChaCha20Poly1305);
 
 impl RustCryptoCipher {
-    pub(in crate::seal) fn new(key: &SecretKey) -> Self {
+    pub(crate) fn new(key: &SecretKey) -> Self {
         RustCryptoCipher(XChaCha20Poly1305::new(key.as_bytes().into()))
     }
 
     /// Encrypts `text` where it is. The tag covers it and `associated`.
-    pub(in crate::seal) fn seal(&self, nonce: &[u8; NONCE_LEN], associated: &[u8], text: &mut [u8]) -> [u8; TAG_LEN] {
+    pub(crate) fn seal(&self, nonce: &[u8; NONCE_LEN], associated: &[u8], text: &mut [u8]) -> [u8; TAG_LEN] {
         let sealed = self.0.encrypt_inout_detached(nonce.into(), associated, text.into());
         sealed.expect("no value is as long as 256 GiB").into()
     }
 
     /// Decrypts `text` where it is, once the tag is known to fit.
-    pub(in crate::seal) fn open(
+    pub(crate) fn open(
         &self,
         nonce: &[u8; NONCE_LEN],
         associated: &[u8],
