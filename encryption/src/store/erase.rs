@@ -12,8 +12,9 @@ impl<S: Store> Encrypted<S> {
     /// anybody.
     ///
     /// The header and the keyring are deleted and, where the engine can, the space that they had is given back. What cannot be
-    /// reached from here may still have them: copies of the file, pages that the engine moved and did not wipe, and cells of a flash
-    /// medium that were written before. Against those helps only that the passphrase or key is not known.
+    /// reached from here may still have them: copies of the file, pages that an engine frees and does not wipe (redb: delete the file,
+    /// too; SQLite leaves nothing), and cells of a flash medium that were written before. Against those helps only that the passphrase
+    /// or key is not known.
     ///
     /// # Errors
     ///
