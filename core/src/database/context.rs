@@ -32,10 +32,15 @@ impl Context {
     }
 
     /// Commits one batch through the queue.
-    pub(crate) async fn commit(&self, mut batch: Batch) -> Result<Outcome> {
+    pub(crate) async fn commit(&self, batch: Batch) -> Result<Outcome> {
+        self.queue.commit(self.bound_to_catalog(batch)).await
+    }
+
+    /// The batch with one more guard: on the catalog that was opened.
+    pub(crate) fn bound_to_catalog(&self, mut batch: Batch) -> Batch {
         let revision = Revision(self.catalog.load(Ordering::Relaxed));
         batch.guards.push(Guard::Key { key: catalog_key(), revision: Some(revision) });
-        self.queue.commit(batch).await
+        batch
     }
 
     /// Whether the catalog is still the one that was opened: a layer that writes the same again, as one does that seals rows

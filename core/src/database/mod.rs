@@ -3,6 +3,7 @@
 mod catalog;
 mod commit;
 mod context;
+mod copy;
 mod inspect;
 mod keyspace;
 mod overlay;
@@ -270,6 +271,21 @@ impl Database {
     /// Those of the store; what is wrong with the rows is in the answer.
     pub async fn verify(&self) -> Result<Verification> {
         inspect::verify(&self.context).await
+    }
+
+    /// Copies every record into another database of the same schema, and says how many were new there. So a plain store becomes
+    /// an encrypted one, an encrypted one gets other keys for all that it blinds, and a store moves to another engine.
+    ///
+    /// It works in batches, each atomic, and `progress` is told how many records were copied after each. Interrupted, it can be called
+    /// again: a record that is there already, the same, is passed over. Records that are written here meanwhile may be missed, so
+    /// nobody should write; expired ones that were not swept are copied as well.
+    ///
+    /// # Errors
+    ///
+    /// `SchemaMismatch` if the schemas differ; `AlreadyExists` if the target has another record with a key or unique entry; `Corrupt` for
+    /// a damaged record, which names it; those of both stores. What was copied before stays.
+    pub async fn copy_into(&self, target: &Database, mut progress: impl FnMut(u64) + Send) -> Result<u64> {
+        copy::copy(&self.context, &target.context, &mut progress).await.map_err(|error| error.during("copy"))
     }
 
     /// Gives unused space back to the operating system, where the engine can.

@@ -1,14 +1,15 @@
 //! A typed database over the layer, through rotations: the catalog's row moves when it is sealed anew.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde::{Deserialize, Serialize};
-use strongroom_core::store::Store;
+use strongroom_core::store::{Store, StoredKey};
 use strongroom_core::{Database, Record, Schema};
 use strongroom_encryption::EncryptionError;
 
-use crate::support::{Layer, create, memory, open, raw_key, refused};
+use crate::support::{Layer, create, memory, open, raw_key, refused, rows};
 
 #[derive(Clone, Debug, PartialEq, Eq, Record, Serialize, Deserialize)]
 #[record(crate = ::strongroom_core, id = 1, name = "notes", key(id))]
@@ -117,4 +118,28 @@ async fn while_it_is_locked_it_says_so_and_afterwards_it_goes_on() {
     layer.unlock(&raw_key(7)).await.unwrap();
     db.put(&note(2, "a")).await.unwrap();
     sound(&db, 2).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_copy_has_other_keys_for_everything() {
+    let schema = || Schema::builder("notes", 1).collection::<Note>().build().unwrap();
+    let (plain, first, second) = (memory(), memory(), memory());
+    let from = Database::open(plain.clone(), schema()).await.unwrap();
+    for id in 0..30 {
+        from.insert(&note(id, "a")).await.unwrap();
+    }
+    // A plain store becomes an encrypted one, and that one another.
+    let encrypted = database(Arc::new(create(&first).await)).await;
+    assert_eq!(from.copy_into(&encrypted, |_| {}).await.unwrap(), 30);
+    let again = database(Arc::new(create(&second).await)).await;
+    assert_eq!(encrypted.copy_into(&again, |_| {}).await.unwrap(), 30);
+    sound(&again, 30).await;
+    assert_eq!(again.query(Note::SLUG).equal("slug a 7").first().await.unwrap(), Some(note(7, "a")));
+    let keys = async |raw: &Arc<dyn Store>| -> BTreeSet<StoredKey> {
+        let records = |key: &StoredKey| key.as_bytes().starts_with(&[0, 1]);
+        rows(&**raw).await.into_iter().map(|(key, ..)| key).filter(records).collect()
+    };
+    let (one, other) = (keys(&first).await, keys(&second).await);
+    assert_eq!((one.len(), other.len()), (90, 90));
+    assert!(one.is_disjoint(&other), "nothing is blinded as it was");
 }

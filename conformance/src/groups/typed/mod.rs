@@ -5,6 +5,7 @@
 
 mod catalog;
 mod concurrency;
+mod copy;
 mod damage;
 mod engine;
 mod expiry;
@@ -35,6 +36,7 @@ pub(super) fn cases() -> Vec<Case> {
         concurrency::CASES,
         damage::CASES,
         reopen::CASES,
+        copy::CASES,
         engine::CASES,
     ];
     [groups.concat(), catalog::cases(), matrix::cases()].concat()
