@@ -92,6 +92,17 @@ pub(crate) fn for_new_store(url: &str) -> Result<Unlock> {
     )))
 }
 
+/// Asks what is to open the store `url` that something is copied into; nobody to ask is wrong use.
+pub(crate) fn for_target(url: &str) -> Result<Unlock> {
+    if can_ask() {
+        return ask_new(url);
+    }
+    Err(Failure::WrongUse(format!(
+        "the new store {url} needs a key; give --new-key-file FILE (make one with 'strongroom key generate FILE') or \
+         --new-passphrase-file FILE, or --new-plain for a store in clear"
+    )))
+}
+
 /// What is to open the slot `label`, as the flags say or, without one, as somebody types.
 pub(crate) fn for_slot(label: &str, new: &NewSecret) -> Result<Unlock> {
     match (&new.new_key_file, &new.new_passphrase_file) {

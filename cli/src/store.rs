@@ -7,6 +7,7 @@ use strongroom::store::Store;
 use strongroom::{Database, StoreUrl, matrix};
 
 use crate::access::{Access, VARIABLE};
+use crate::arguments::Copy;
 use crate::failure::{Failure, Result};
 use crate::secret;
 
@@ -35,6 +36,21 @@ impl<'a> Opening<'a> {
     /// A store that must be there already: a command that reads leaves no empty store behind.
     pub(crate) fn of_existing(url: &str, access: &'a Access) -> Result<Self> {
         Self::of(existing(url)?, access)
+    }
+
+    /// A store that something is copied into.
+    pub(crate) fn target(arguments: &Copy) -> Result<Opening<'static>> {
+        let url = parse(&arguments.to)?;
+        if url == StoreUrl::Memory {
+            return Err(Failure::WrongUse("memory: keeps nothing; name a file, like redb:PATH".into()));
+        }
+        let key = match (&arguments.new_key_file, &arguments.new_passphrase_file) {
+            (Some(path), _) => Some(secret::key_file(path)?),
+            (None, Some(path)) => Some(secret::passphrase_file(path)?),
+            (None, None) if arguments.new_plain => None,
+            (None, None) => Some(secret::for_target(&arguments.to)?),
+        };
+        Ok(Opening { url, access: &Access::Plain, key })
     }
 
     fn of(url: StoreUrl, access: &'a Access) -> Result<Self> {
@@ -96,7 +112,8 @@ impl<'a> Opening<'a> {
                 (Some(EncryptionError::NotEncrypted), None) => Ok(Opened::Plain(store)),
                 (Some(EncryptionError::NotEncrypted), Some(_)) => {
                     let what = format!("the store {} is not encrypted, and a key was given", self.url);
-                    let next = "leave the key out, or give --plain; to encrypt it, export its rooms and import them into a new store";
+                    let next =
+                        "leave the key out, or give --plain; to encrypt it, 'strongroom copy' it into a new store";
                     Err(Failure::new(what, next))
                 }
                 (Some(EncryptionError::NotCreated), Some(unlock)) => {

@@ -86,6 +86,8 @@ pub(crate) enum Command {
     Verify,
     /// Give unused space back to the operating system
     Compact,
+    /// Copy everything into a new store: encrypted, with other keys, or on another engine
+    Copy(Copy),
     /// Make, list and change the keys of an encrypted store
     Key(Key),
     /// Show what somebody sees who holds the file of an encrypted store and has no key
@@ -120,6 +122,30 @@ pub(crate) struct Import {
     /// Stop at the first event that cannot be taken
     #[arg(long)]
     pub(crate) strict: bool,
+}
+
+/// A plain store becomes an encrypted one, an encrypted one gets another root key and other blinded keys, which a rotation does
+/// not change, and a store moves to another engine. The old store stays as it is.
+///
+/// Nobody should write to the old store meanwhile. Interrupted, the same command again completes it.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  strongroom copy redb:new.redb --new-key-file new.key --key-file chat.key
+  strongroom copy sqlite:chat.db --new-passphrase-file phrase.txt --store redb:plain.redb")]
+pub(crate) struct Copy {
+    /// The new store: redb:PATH or sqlite:PATH
+    #[arg(value_name = "URL")]
+    pub(crate) to: String,
+    /// The key file that is to open the new store
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["new_passphrase_file", "new_plain"])]
+    pub(crate) new_key_file: Option<PathBuf>,
+    /// A file with the passphrase that is to open the new store, without the line's end behind it
+    #[arg(long, value_name = "FILE", conflicts_with = "new_plain")]
+    pub(crate) new_passphrase_file: Option<PathBuf>,
+    /// No key: make the new store in clear
+    #[arg(long)]
+    pub(crate) new_plain: bool,
 }
 
 #[derive(Debug, Args)]

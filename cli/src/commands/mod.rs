@@ -2,6 +2,7 @@
 
 pub(crate) mod compact;
 pub(crate) mod completions;
+pub(crate) mod copy;
 pub(crate) mod delete_before;
 pub(crate) mod export;
 pub(crate) mod import;
@@ -41,6 +42,7 @@ async fn dispatch(arguments: &Arguments, access: &Access, output: &mut Output) -
         Command::Leakage => return leakage::run(output),
         Command::Demo(demo) => return demo::run(demo, &arguments.global, output).await,
         Command::Import(arguments) => return import::run(arguments, url, access, output).await,
+        Command::Copy(arguments) => return copy::run(arguments, url, access, output).await,
         Command::Key(arguments) => return key::run(arguments, url, access, output).await,
         Command::Show(arguments) => show::check(arguments)?,
         Command::DeleteBefore(arguments) => _ = delete_before::time(arguments)?,
@@ -57,7 +59,12 @@ async fn dispatch(arguments: &Arguments, access: &Access, output: &mut Output) -
         Command::Stats => stats::run(&db, url, output).await,
         Command::Verify => verify::run(&db, output).await,
         Command::Compact => compact::run(&db, output).await,
-        Command::Completions(_) | Command::Demo(_) | Command::Import(_) | Command::Key(_) | Command::Leakage => Ok(()),
+        Command::Completions(_)
+        | Command::Copy(_)
+        | Command::Demo(_)
+        | Command::Import(_)
+        | Command::Key(_)
+        | Command::Leakage => Ok(()),
     };
     let closed = db.close().await;
     result.and(closed.map_err(Failure::from))

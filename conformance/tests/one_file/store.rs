@@ -146,7 +146,9 @@ impl Store for OneFile {
     async fn close(&self) -> Result<()> {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         self.views.close();
-        writer.lock = None;
-        Ok(())
+        let Some(lock) = writer.lock.take() else { return Ok(()) };
+        // Not left to the drop: a process that is just being started has a copy of the descriptor, and the lock with it.
+        lock.unlock()
+            .map_err(|error| self.views.name(Error::new(ErrorKind::Io, "the lock stays").with_source(error), "close"))
     }
 }

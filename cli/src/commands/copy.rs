@@ -1,0 +1,53 @@
+//! `copy`
+
+use serde::Serialize;
+
+use crate::access::Access;
+use crate::arguments::Copy;
+use crate::failure::{Failure, Result};
+use crate::output::{Format, Output};
+use crate::progress::Progress;
+use crate::store::Opening;
+use crate::text::counted;
+
+/// What to do after an interruption.
+const AGAIN: &str = "the same command again completes it";
+
+#[derive(Serialize)]
+struct Copied<'a> {
+    to: &'a str,
+    copied: u64,
+}
+
+pub(crate) async fn run(arguments: &Copy, url: &str, access: &Access, output: &mut Output) -> Result<()> {
+    if arguments.to == url {
+        return Err(Failure::WrongUse("a store is copied into another one; name that".into()));
+    }
+    // What has to be asked for comes before any work.
+    let (source, target) = (Opening::of_existing(url, access)?, Opening::target(arguments)?);
+    let (from, to) = (source.database().await?, target.database().await?);
+    let progress = Progress::new(None, "record", output.color);
+    let mut so_far = 0;
+    let copied = tokio::select! {
+        copied = from.copy_into(&to, |copied| {
+            so_far = copied;
+            progress.at(copied, copied);
+        }) => Some(copied),
+        _ = tokio::signal::ctrl_c() => None,
+    };
+    progress.finish();
+    from.close().await?;
+    to.close().await?;
+    let copied = match copied {
+        Some(Ok(copied)) => copied,
+        Some(Err(error)) => return Err(Failure::new(format!("{error} ({} copied)", counted(so_far, "record")), AGAIN)),
+        None => {
+            let what = format!("interrupted, {} copied so far; {AGAIN}", counted(so_far, "record"));
+            return Err(Failure::Interrupted(what));
+        }
+    };
+    if output.format == Format::Json {
+        return output.json(&Copied { to: &arguments.to, copied });
+    }
+    output.line(format!("{} copied into {}", counted(copied, "record"), arguments.to))
+}
