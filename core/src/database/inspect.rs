@@ -7,9 +7,9 @@ use serde::Serialize;
 use super::context::Context;
 use super::keyspace::Keyspace;
 use super::rows::{Erased, fingerprint};
-use crate::Result;
 use crate::schema::IndexRef;
-use crate::store::{Content, Entry, Fetch, KeyRange, LinkTo, Read, Revision, Scan, StoredKey};
+use crate::store::{Content, Entry, Fetch, KeyRange, LinkTo, Read, Revision, Scan, Snapshot, StoredKey};
+use crate::{ErrorKind, Result};
 
 /// Rows that one look takes at a time.
 const CHUNK: usize = 1_000;
@@ -88,36 +88,82 @@ async fn rows_of(read: &dyn Read, space: Keyspace) -> Result<u64> {
 }
 
 /// Checks all rows of all collections.
+///
+/// Each look at some rows and at what belongs to them is of one view. A large store takes longer than a view may live: then the
+/// next one goes on where the last one ended.
 pub(super) async fn verify(context: &Context) -> Result<Verification> {
-    let snapshot = context.store.snapshot().await?;
-    let mut verifier = Verifier { context, read: &*snapshot, found: Verification::default() };
+    let view = context.store.snapshot().await?;
+    let mut verifier = Verifier { context, view, found: Verification::default() };
     for erased in &context.schema.erased {
         verifier.collection(erased).await?;
     }
+    verifier.view = context.store.snapshot().await?;
     verifier.strangers().await?;
     Ok(verifier.found)
 }
 
 struct Verifier<'v> {
     context: &'v Context,
-    read: &'v dyn Read,
+    view: Box<dyn Snapshot>,
     found: Verification,
 }
 
+/// What a look at some rows found, and where the next one begins.
+type Look = Option<(u64, KeyRange)>;
+
 impl Verifier<'_> {
     async fn collection(&mut self, erased: &Erased) -> Result<()> {
-        let mut count = CollectionCount::default();
-        let mut range = Keyspace::records(erased.collection.id).range();
-        while let Some((entries, rest)) = self.chunk(&range, Fetch::Values).await? {
-            count.records += entries.len() as u64;
-            self.records(erased, entries).await?;
-            range = rest;
-        }
+        let mut count = CollectionCount { records: self.all(erased, None).await?, entries: 0 };
         for index in erased.collection.index_refs() {
-            count.entries += self.index(erased, index).await?;
+            count.entries += self.all(erased, Some(index)).await?;
         }
         self.found.collections.insert(erased.collection.name.to_owned(), count);
         Ok(())
+    }
+
+    /// Checks all records of a collection, or all entries of one of its indexes. Gives their number.
+    async fn all(&mut self, erased: &Erased, index: Option<IndexRef>) -> Result<u64> {
+        let space = Keyspace::of(erased.collection, index.unwrap_or(IndexRef::Primary));
+        let (mut range, mut count) = (space.range(), 0);
+        loop {
+            let before = (self.found.problems.len(), self.found.problems_unlisted);
+            let look = match index {
+                None => self.some_records(erased, &range).await,
+                Some(_) => self.some_entries(erased, space, &range).await,
+            };
+            match look {
+                Ok(Some((rows, rest))) => {
+                    count += rows;
+                    range = rest;
+                }
+                Ok(None) => return Ok(count),
+                Err(error) if error.kind() == ErrorKind::SnapshotExpired => {
+                    // What this look had found will be found again.
+                    self.found.problems.truncate(before.0);
+                    self.found.problems_unlisted = before.1;
+                    self.view = self.context.store.snapshot().await?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    async fn some_records(&mut self, erased: &Erased, range: &KeyRange) -> Result<Look> {
+        let Some((records, rest)) = self.chunk(range, Fetch::Values).await? else { return Ok(None) };
+        let rows = records.len() as u64;
+        self.records(erased, records).await?;
+        Ok(Some((rows, rest)))
+    }
+
+    /// Every entry is one that its record has.
+    async fn some_entries(&mut self, erased: &Erased, space: Keyspace, range: &KeyRange) -> Result<Look> {
+        let Some((entries, rest)) = self.chunk(range, Fetch::Targets).await? else { return Ok(None) };
+        for entry in &entries {
+            if let Some(problem) = wrong_entry(self.context, erased, entry) {
+                self.problem(erased, Some(space), problem, &entry.key);
+            }
+        }
+        Ok(Some((entries.len() as u64, rest)))
     }
 
     /// Every record is under its own key and has all its entries.
@@ -148,7 +194,7 @@ impl Verifier<'_> {
         }
         for expected in expected.chunks(CHUNK.min(self.context.store.info().limits.get_keys_max).max(1)) {
             let keys: Vec<StoredKey> = expected.iter().map(|(entry, ..)| entry.clone()).collect();
-            for ((entry, target, record), row) in expected.iter().zip(self.read.get(&keys).await?.rows) {
+            for ((entry, target, record), row) in expected.iter().zip(self.view.get(&keys).await?.rows) {
                 let right = row.is_some_and(|row| row.content == Content::Link(target.clone()));
                 if !right {
                     self.problem(
@@ -161,23 +207,6 @@ impl Verifier<'_> {
             }
         }
         Ok(())
-    }
-
-    /// Every entry is one that its record has. Gives their number.
-    async fn index(&mut self, erased: &Erased, index: IndexRef) -> Result<u64> {
-        let space = Keyspace::of(erased.collection, index);
-        let mut range = space.range();
-        let mut count = 0;
-        while let Some((entries, rest)) = self.chunk(&range, Fetch::Targets).await? {
-            count += entries.len() as u64;
-            for entry in entries {
-                if let Some(problem) = wrong_entry(self.context, erased, &entry) {
-                    self.problem(erased, Some(space), problem, &entry.key);
-                }
-            }
-            range = rest;
-        }
-        Ok(count)
     }
 
     /// Rows in keyspaces that the schema does not have.
@@ -214,7 +243,7 @@ impl Verifier<'_> {
     async fn chunk(&self, range: &KeyRange, fetch: Fetch) -> Result<Option<(Vec<Entry>, KeyRange)>> {
         let limit = CHUNK.min(self.context.store.info().limits.page_entries_max).max(1);
         let scan = Scan { range: range.clone(), reverse: false, limit, max_bytes: CHUNK_BYTES, fetch };
-        let entries = self.read.scan(&scan).await?.entries;
+        let entries = self.view.scan(&scan).await?.entries;
         let rest = entries.last().map(|last| range.beyond(&last.key, false));
         Ok(rest.map(|rest| (entries, rest)))
     }

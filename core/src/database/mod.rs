@@ -264,7 +264,8 @@ impl Database {
         inspect::stats(&self.context).await
     }
 
-    /// Checks every record against its index entries and every index entry against its record, in one view.
+    /// Checks every record against its index entries and every index entry against its record: each in one view, all of them in as
+    /// many as it takes, since a view may not live for as long as a large store needs.
     ///
     /// # Errors
     ///

@@ -1,11 +1,16 @@
 //! Snapshots and streams see one moment; their number and age are limited.
 
-use futures_util::{StreamExt, TryStreamExt};
-use strongroom_core::store::Limits;
-use strongroom_core::{ErrorKind, Limit};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
-use super::support::{Counter, Note, at, ids, joined, open, open_with, put_all, some, sound};
+use async_trait::async_trait;
+use futures_util::{StreamExt, TryStreamExt};
+use strongroom_core::store::{Limits, Page, Read, Rows, Scan, StoredKey};
+use strongroom_core::{Database, ErrorKind, Limit, ManualClock, Result};
+
+use super::support::{Counter, Note, at, ids, joined, open, open_with, put_all, schema, some, sound};
 use crate::case::cases;
+use crate::twist::{Twist, Twisted};
 use crate::{Checked, Context, ensure, ensure_eq, ensure_kind};
 
 cases! { Typed;
@@ -15,6 +20,7 @@ cases! { Typed;
     a_snapshot_past_its_age_says_so,
     snapshots_past_their_number_are_refused_until_one_is_dropped,
     transactions_share_few_snapshots,
+    verify_takes_as_many_views_as_it_needs,
 }
 
 async fn a_snapshot_sees_one_moment(context: Context) -> Checked {
@@ -128,4 +134,48 @@ async fn transactions_share_few_snapshots(context: Context) -> Checked {
     }
     ensure_eq!(db.count::<Counter>().await?, 32);
     sound(&db).await
+}
+
+/// Every look takes so long that a view lives for two.
+#[derive(Debug)]
+struct Slow {
+    clock: Arc<ManualClock>,
+    now: AtomicI64,
+}
+
+impl Slow {
+    fn look(&self) {
+        self.clock.set(at(self.now.fetch_add(600, Ordering::SeqCst) + 600));
+    }
+}
+
+#[async_trait]
+impl Twist for Slow {
+    async fn get(&self, inner: &dyn Read, keys: &[StoredKey]) -> Result<Rows> {
+        let rows = inner.get(keys).await;
+        self.look();
+        rows
+    }
+
+    async fn scan(&self, inner: &dyn Read, scan: &Scan) -> Result<Page> {
+        let page = inner.scan(scan).await;
+        self.look();
+        page
+    }
+}
+
+async fn verify_takes_as_many_views_as_it_needs(context: Context) -> Checked {
+    let limits = Limits { snapshot_age_ms_max: 1_000, page_entries_max: 40, ..context.limits() };
+    let (db, site) = open_with(&context, limits).await?;
+    let note = |id: u32| Note { slug: Some(format!("slug {id}")), ..Note::new("r", id, i64::from(id)) };
+    put_all(&db, &(0..200).map(note).collect::<Vec<_>>()).await?;
+    let slow = Arc::new(Slow { clock: site.clock.clone(), now: AtomicI64::new(0) });
+    let store = Twisted::new(site.store.clone(), slow.clone());
+    let db = Database::builder(schema()?).clock(site.clock.clone()).open(Arc::new(store)).await?;
+    let found = db.verify().await?;
+    ensure!(found.problems.is_empty(), "{:?}", found.problems);
+    let counted = found.collections.get("notes").copied().unwrap_or_default();
+    ensure_eq!((counted.records, counted.entries), (200, 600));
+    ensure!(slow.now.load(Ordering::SeqCst) > 10_000, "it took longer than ten views live");
+    Ok(())
 }
