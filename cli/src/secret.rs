@@ -17,6 +17,12 @@ const PASSPHRASE_BYTES_MAX: usize = 1_024;
 
 /// The key of a key file.
 pub(crate) fn key_file(path: &Path) -> Result<Unlock> {
+    // What looks like the key itself is not repeated: it would stand in logs.
+    if path.to_str().is_some_and(|text| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())) {
+        return Err(Failure::WrongUse(
+            "a key file is named by its path; this is a key itself, so put it into a file".into(),
+        ));
+    }
     KeyFile::load(path).map(Unlock::raw_key).map_err(|error| match error.kind() {
         ErrorKind::Io => Failure::new(error.to_string(), "check the path and its permissions"),
         // The message names 'strongroom key generate' already.
@@ -27,9 +33,10 @@ pub(crate) fn key_file(path: &Path) -> Result<Unlock> {
 
 /// The passphrase of a file: all of it, but for one line's end.
 pub(crate) fn passphrase_file(path: &Path) -> Result<Unlock> {
-    let name = path.display().to_string();
+    // Its name is not repeated: it may be the passphrase itself.
+    let name = "the passphrase file";
     let cannot = |error: io::Error| {
-        Failure::new(format!("{name} cannot be read: {error}"), "check the path and its permissions")
+        Failure::new(format!("{name} cannot be read: {error}"), "give its path, and check its permissions")
     };
     // With room to spare, so that it never moves and leaves a copy behind.
     let mut text = Zeroizing::new(Vec::with_capacity(2 * PASSPHRASE_BYTES_MAX));
@@ -41,7 +48,7 @@ pub(crate) fn passphrase_file(path: &Path) -> Result<Unlock> {
             text.pop();
         }
     }
-    passphrase(std::mem::take(&mut *text), &name)
+    passphrase(std::mem::take(&mut *text), name)
 }
 
 /// A passphrase of a length that is allowed; `from` says where it comes from.

@@ -44,6 +44,10 @@ impl<'a> Opening<'a> {
         if url == StoreUrl::Memory {
             return Err(Failure::WrongUse("memory: keeps nothing; name a file, like redb:PATH".into()));
         }
+        if !arguments.resume && !is_missing(&url) {
+            let what = format!("there is something at {url} already, and a copy goes into a new store");
+            return Err(Failure::new(what, "name another file, or go on with an interrupted copy by --resume"));
+        }
         let key = match (&arguments.new_key_file, &arguments.new_passphrase_file) {
             (Some(path), _) => Some(secret::key_file(path)?),
             (None, Some(path)) => Some(secret::passphrase_file(path)?),
@@ -177,6 +181,16 @@ fn plain(url: &StoreUrl) -> Failure {
     Failure::new(format!("the store {url} is not encrypted, so it has no keys"), "name an encrypted one with --store")
 }
 
+/// A file without content is no store yet: a command that reads must not make one of it.
+fn is_missing(url: &StoreUrl) -> bool {
+    match url {
+        StoreUrl::Redb(path) | StoreUrl::Sqlite(path) => {
+            std::fs::metadata(path).map_or(true, |found| found.is_file() && found.len() == 0)
+        }
+        _ => false,
+    }
+}
+
 fn existing(url: &str) -> Result<StoreUrl> {
     let url = parse(url)?;
     if url == StoreUrl::Memory {
@@ -184,7 +198,7 @@ fn existing(url: &str) -> Result<StoreUrl> {
             "memory: keeps nothing between commands; name a store with --store redb:PATH or sqlite:PATH".into(),
         ));
     }
-    if !url.exists() {
+    if is_missing(&url) {
         return Err(Failure::new(
             format!("there is no store {url}"),
             "make one with 'strongroom import FILE', or name another with --store",

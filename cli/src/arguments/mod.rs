@@ -127,7 +127,7 @@ pub(crate) struct Import {
 /// A plain store becomes an encrypted one, an encrypted one gets another root key and other blinded keys, which a rotation does
 /// not change, and a store moves to another engine. The old store stays as it is.
 ///
-/// Nobody should write to the old store meanwhile. Interrupted, the same command again completes it.
+/// Nobody should write to the old store meanwhile. Interrupted, the same command with --resume completes it.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -146,6 +146,9 @@ pub(crate) struct Copy {
     /// No key: make the new store in clear
     #[arg(long)]
     pub(crate) new_plain: bool,
+    /// Go on with a copy into this store that was interrupted
+    #[arg(long)]
+    pub(crate) resume: bool,
 }
 
 #[derive(Debug, Args)]

@@ -11,7 +11,7 @@ use crate::store::Opening;
 use crate::text::counted;
 
 /// What to do after an interruption.
-const AGAIN: &str = "the same command again completes it";
+const AGAIN: &str = "the same command with --resume completes it";
 
 #[derive(Serialize)]
 struct Copied<'a> {
@@ -20,9 +20,6 @@ struct Copied<'a> {
 }
 
 pub(crate) async fn run(arguments: &Copy, url: &str, access: &Access, output: &mut Output) -> Result<()> {
-    if arguments.to == url {
-        return Err(Failure::WrongUse("a store is copied into another one; name that".into()));
-    }
     // What has to be asked for comes before any work.
     let (source, target) = (Opening::of_existing(url, access)?, Opening::target(arguments)?);
     let (from, to) = (source.database().await?, target.database().await?);
@@ -40,6 +37,10 @@ pub(crate) async fn run(arguments: &Copy, url: &str, access: &Access, output: &m
     to.close().await?;
     let copied = match copied {
         Some(Ok(copied)) => copied,
+        Some(Err(error)) if error.is_already_exists() => {
+            let what = format!("{error}; {} were written into it before", counted(so_far, "record"));
+            return Err(Failure::new(what, "it is no copy of this store: copy into a new file"));
+        }
         Some(Err(error)) => return Err(Failure::new(format!("{error} ({} copied)", counted(so_far, "record")), AGAIN)),
         None => {
             let what = format!("interrupted, {} copied so far; {AGAIN}", counted(so_far, "record"));
@@ -49,5 +50,8 @@ pub(crate) async fn run(arguments: &Copy, url: &str, access: &Access, output: &m
     if output.format == Format::Json {
         return output.json(&Copied { to: &arguments.to, copied });
     }
-    output.line(format!("{} copied into {}", counted(copied, "record"), arguments.to))
+    output.line(format!("{} copied into {}", counted(copied, "record"), arguments.to))?;
+    output.line(format!(
+        "the old store {url} is as it was: check the new one with 'strongroom verify', then delete the old"
+    ))
 }

@@ -11,6 +11,9 @@ pub(crate) fn run(output: &mut Output) -> Result<()> {
     let report = leakage(&matrix::schema());
     match output.format {
         Format::Json => output.json(&report),
-        Format::Table => report.to_string().lines().try_for_each(|line| output.line(line)),
+        Format::Table => {
+            output.line("Of a store that is encrypted; of one in clear everything shows.")?;
+            report.to_string().lines().try_for_each(|line| output.line(line))
+        }
     }
 }

@@ -12,9 +12,10 @@ fn a_copy_has_other_keys_and_the_same_content() {
     let copied = place.json(["copy", "sqlite:new.db", "--new-key-file", "new.key"]);
     assert_eq!(copied["to"], "sqlite:new.db");
     assert!(copied["copied"].as_u64().unwrap() >= 1_200, "{copied}");
-    // Once more there is nothing to do.
-    let again = place.run(["copy", "sqlite:new.db", "--new-key-file", "new.key"]).done().stdout;
-    assert!(again.contains("0 records copied"), "{again}");
+    // Once more: not by mistake, and there is nothing to do.
+    place.run(["copy", "sqlite:new.db", "--new-key-file", "new.key"]).refused(1, &["already", "--resume"]);
+    let again = place.run(["copy", "sqlite:new.db", "--new-key-file", "new.key", "--resume"]).done().stdout;
+    assert!(again.contains("0 records copied") && again.contains("delete the old"), "{again}");
     let new = ["--store", "sqlite:new.db", "--key-file", "new.key"];
     let of_new = |arguments: &[&'static str]| place.run_bare([arguments, &new].concat()).done().stdout;
     let sorted = |text: &str| {
@@ -35,6 +36,28 @@ fn a_copy_says_what_opens_it() {
     place.run(["copy", "redb:plain.redb", "--new-plain"]).done();
     assert!(place.run_bare(["rooms", "--store", "redb:plain.redb"]).done().stdout.contains(ROOM));
     // Into itself, or to where nothing is kept.
-    place.run(["copy", "redb:strongroom.redb", "--new-plain"]).refused(2, &["another one"]);
+    place.run(["copy", "redb:strongroom.redb", "--new-plain"]).refused(1, &["already"]);
     place.run(["copy", "memory:", "--new-plain"]).refused(2, &["keeps nothing"]);
+}
+
+#[test]
+fn a_copy_does_not_go_into_another_store() {
+    let (place, other) = (Place::with(&messages(3)), Place::new());
+    // The same events, one of them with another content.
+    let mut events = messages(3);
+    events[1]["content"]["body"] = json!("another");
+    other.write("events.jsonl", crate::place::lines(&events));
+    other.run(["import", "events.jsonl", "--plain"]).done();
+    std::fs::copy(other.path("strongroom.redb"), place.path("other.redb")).unwrap();
+    place.run(["copy", "redb:other.redb", "--new-plain", "--resume"]).refused(1, &["no copy", "a new file"]);
+}
+
+#[test]
+fn an_empty_file_is_no_store_to_read() {
+    let place = Place::new();
+    for (file, store) in [("empty.redb", "redb:empty.redb"), ("empty.db", "sqlite:empty.db")] {
+        place.write(file, "");
+        place.run(["rooms", "--store", store]).refused(1, &["there is no store"]);
+        assert_eq!(std::fs::read(place.path(file)).unwrap(), b"");
+    }
 }

@@ -149,7 +149,10 @@ fn not_made(path: &Path, error: io::Error) -> Error {
 fn not_read(path: &Path, error: io::Error) -> Error {
     match error.kind() {
         io::ErrorKind::NotFound => {
-            let what = format!("there is no key file; make one with `strongroom key generate {}`", path.display());
+            let what = format!(
+                "there is no key file; check the path, or make one for a new store with `strongroom key generate {}`",
+                path.display()
+            );
             failure(path, ErrorKind::NotFound, what)
         }
         _ => failure(path, ErrorKind::Io, "the key file could not be read".to_owned()).with_source(error),

@@ -159,7 +159,8 @@ async fn read(store: &dyn Store) -> Result<Option<(Catalog, Revision)>> {
     let [catalog, header] = <[_; 2]>::try_from(store.get(&[catalog_key(), ENCRYPTION_HEADER]).await?.rows)
         .map_err(|_| Error::new(ErrorKind::Corrupt, "the backend gave another number of rows than it was asked for"))?;
     if header.is_some() {
-        let message = "the store is encrypted, and was opened without its key: open it through the encryption layer";
+        let message =
+            "the store is encrypted, and was opened without its key: open it with `open(url).encrypted(unlock)`";
         return Err(Error::new(ErrorKind::Encrypted, message));
     }
     match catalog {
