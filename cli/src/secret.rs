@@ -33,8 +33,8 @@ pub(crate) fn key_file(path: &Path) -> Result<Unlock> {
 
 /// The passphrase of a file: all of it, but for one line's end.
 pub(crate) fn passphrase_file(path: &Path) -> Result<Unlock> {
-    // Its name is not repeated: it may be the passphrase itself.
-    let name = "the passphrase file";
+    // Where there is no such file, the name is not repeated: it may be the passphrase itself.
+    let name = if path.exists() { path.display().to_string() } else { "the passphrase file".to_owned() };
     let cannot = |error: io::Error| {
         Failure::new(format!("{name} cannot be read: {error}"), "give its path, and check its permissions")
     };
@@ -48,7 +48,7 @@ pub(crate) fn passphrase_file(path: &Path) -> Result<Unlock> {
             text.pop();
         }
     }
-    passphrase(std::mem::take(&mut *text), name)
+    passphrase(std::mem::take(&mut *text), &name)
 }
 
 /// A passphrase of a length that is allowed; `from` says where it comes from.
