@@ -90,7 +90,7 @@ fn a_passphrase_comes_from_a_file_or_the_variable() {
     place.run_bare(["rooms", "--passphrase-file", "empty"]).refused(1, &["empty", "1 to 1,024 bytes"]);
     place.write("long", "x".repeat(1_025));
     place.run_bare(["rooms", "--passphrase-file", "long"]).refused(1, &["long", "1 to 1,024 bytes"]);
-    place.run_bare(["rooms", "--passphrase-file", "missing"]).refused(1, &["missing"]);
+    place.run_bare(["rooms", "--passphrase-file", "missing"]).refused(1, &["the passphrase file cannot be read"]);
 }
 
 #[test]
