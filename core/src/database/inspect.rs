@@ -97,7 +97,6 @@ pub(super) async fn verify(context: &Context) -> Result<Verification> {
     for erased in &context.schema.erased {
         verifier.collection(erased).await?;
     }
-    verifier.view = context.store.snapshot().await?;
     verifier.strangers().await?;
     Ok(verifier.found)
 }
@@ -230,7 +229,14 @@ impl Verifier<'_> {
     }
 
     async fn gap(&mut self, gap: &KeyRange) -> Result<()> {
-        if let Some((entries, _)) = self.chunk(gap, Fetch::Keys).await? {
+        let chunk = match self.chunk(gap, Fetch::Keys).await {
+            Err(error) if error.kind() == ErrorKind::SnapshotExpired => {
+                self.view = self.context.store.snapshot().await?;
+                self.chunk(gap, Fetch::Keys).await?
+            }
+            chunk => chunk?,
+        };
+        if let Some((entries, _)) = chunk {
             for entry in entries {
                 let collection = self.context.place(entry.key.as_bytes());
                 let problem = "the row belongs to nothing that the schema has".to_owned();
