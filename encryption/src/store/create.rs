@@ -164,22 +164,18 @@ enum Found {
 }
 
 async fn found(store: &dyn Store) -> Result<Found> {
-    let rows = store.get(&[HEADER, KEYRING]).await?.rows;
-    let [header, keyring] = <[_; 2]>::try_from(rows)
-        .map_err(|_| Error::new(ErrorKind::Corrupt, "the backend gave another number of rows than it was asked for"))?;
-    match header {
-        Some(Row { content: Content::Value(bytes), .. }) => {
-            return Ok(Found::Header { header: LockedHeader::decode(&bytes)?, keyring });
-        }
-        Some(_) => return Err(EncryptionError::HeaderTampered.into()),
-        None if keyring.is_some() => return Ok(Found::Remains),
-        None => {}
+    if let Some(found) = headed(store).await? {
+        return Ok(found);
     }
     let limit = SAMPLE_ROWS.min(store.info().limits.page_entries_max);
     let sample = Scan { range: KeyRange::ALL, reverse: false, limit, max_bytes: 1 << 20, fetch: Fetch::Targets };
     let entries = store.scan(&sample).await?.entries;
     if entries.is_empty() {
         return Ok(Found::Nothing);
+    }
+    // Somebody may have made the store between the two looks: then these rows are its own.
+    if let Some(found) = headed(store).await? {
+        return Ok(found);
     }
     let contents = entries.into_iter().flat_map(|entry| [entry.content, entry.target.map(|row| row.content)]);
     let sealed = contents.flatten().any(|content| match content {
@@ -188,6 +184,20 @@ async fn found(store: &dyn Store) -> Result<Found> {
         Content::Link(_) | Content::Damaged(_) => false,
     });
     Ok(if sealed { Found::Remains } else { Found::Plain })
+}
+
+/// What the layer's own rows say; `None` if there are none.
+async fn headed(store: &dyn Store) -> Result<Option<Found>> {
+    let rows = store.get(&[HEADER, KEYRING]).await?.rows;
+    let [header, keyring] = <[_; 2]>::try_from(rows)
+        .map_err(|_| Error::new(ErrorKind::Corrupt, "the backend gave another number of rows than it was asked for"))?;
+    match header {
+        Some(Row { content: Content::Value(bytes), .. }) => {
+            Ok(Some(Found::Header { header: LockedHeader::decode(&bytes)?, keyring }))
+        }
+        Some(_) => Err(EncryptionError::HeaderTampered.into()),
+        None => Ok(keyring.map(|_| Found::Remains)),
+    }
 }
 
 fn is(error: &Error, what: &EncryptionError) -> bool {

@@ -1,11 +1,13 @@
 //! Many at once make one store.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use strongroom_core::store::ENCRYPTION_HEADER;
 use strongroom_encryption::EncryptionError;
 
 use crate::support::{FLOOR, content, create, memory, options, own, put, raw_key, refused, value};
+use crate::yielding::{Yielding, poll_at_most};
 
 const TASKS: u32 = 64;
 
@@ -31,6 +33,24 @@ async fn all_who_open_or_create_end_with_one_key() {
         for number in 0..TASKS {
             assert_eq!(value(layer, number).await, Some(format!("value {number}").into()));
         }
+    }
+}
+
+#[tokio::test]
+async fn whoever_opens_while_another_makes_the_store_opens_what_was_made() {
+    for polls in 0.. {
+        let raw = memory();
+        let (slow, unlock, options) = (Yielding(raw.clone()), raw_key(7), options());
+        let mut opening = Box::pin(options.open_or_create(Arc::new(slow), &unlock));
+        if poll_at_most(polls, &mut opening).await.is_some() {
+            assert!(polls > 4, "it has waited in between");
+            break;
+        }
+        // The other may come second: both open one store, whoever made it.
+        let other = options.open_or_create(raw.clone(), &unlock).await.unwrap();
+        put(&other, 1, "of the other").await;
+        let layer = opening.await.unwrap();
+        assert_eq!(value(&layer, 1).await, Some("of the other".into()), "after {polls} polls");
     }
 }
 
@@ -60,7 +80,7 @@ async fn of_all_who_create_one_does() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn slots_that_are_added_at_once_are_all_there() {
     let raw = memory();
-    let layer = std::sync::Arc::new(create(&raw).await);
+    let layer = Arc::new(create(&raw).await);
     let tasks: Vec<_> = (0..20_u8)
         .map(|number| {
             let layer = layer.clone();
