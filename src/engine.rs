@@ -17,6 +17,8 @@
 
 use std::sync::Arc;
 
+#[cfg(feature = "cache")]
+use strongroom_core::cache::CacheOptions;
 pub use strongroom_core::engine::*;
 #[cfg(feature = "encryption")]
 use strongroom_encryption::{EncryptedOptions, Unlock};
@@ -41,6 +43,8 @@ impl StorageEngineExt for StorageEngine {
             unlock: None,
             #[cfg(feature = "encryption")]
             options: EncryptedOptions::default(),
+            #[cfg(feature = "cache")]
+            cache: None,
         }
     }
 }
@@ -55,6 +59,8 @@ pub struct StorageEngineBuilder {
     unlock: Option<Unlock>,
     #[cfg(feature = "encryption")]
     options: EncryptedOptions,
+    #[cfg(feature = "cache")]
+    cache: Option<CacheOptions>,
 }
 
 impl StorageEngineBuilder {
@@ -80,6 +86,25 @@ impl StorageEngineBuilder {
         self
     }
 
+    /// Keeps as many rows in memory at most, above the encryption: 1,000 if only [`cache_bytes`](Self::cache_bytes) is set. 0 keeps
+    /// none.
+    ///
+    /// Without these two nothing is kept: `docs/decisions/0011-cache.md` says where it pays. No cache holds keys.
+    #[cfg(feature = "cache")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
+    pub fn cache_entries(mut self, entries_max: u64) -> Self {
+        self.cache.get_or_insert_default().entries_max = entries_max;
+        self
+    }
+
+    /// Keeps rows in memory, of as many bytes at most: 16 MiB if only [`cache_entries`](Self::cache_entries) is set. 0 keeps none.
+    #[cfg(feature = "cache")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
+    pub fn cache_bytes(mut self, bytes_max: u64) -> Self {
+        self.cache.get_or_insert_default().bytes_max = bytes_max;
+        self
+    }
+
     /// Opens the store, new or not, with the engine's schema.
     ///
     /// # Errors
@@ -87,7 +112,14 @@ impl StorageEngineBuilder {
     /// `InvalidInput` if it is to be encrypted and nothing unlocks it, or the other way round; those of
     /// [`open`](crate::open()) and [`StorageEngine::open`]. After an error the store is closed and can be tried again.
     pub async fn open(self) -> Result<StorageEngine> {
+        #[cfg(feature = "cache")]
+        let cache = self.cache.clone();
         let store = self.store().await?;
+        #[cfg(feature = "cache")]
+        let store: Arc<dyn Store> = match cache {
+            Some(cache) => Arc::new(cache.over(store)),
+            None => store,
+        };
         match StorageEngine::open(store.clone()).await {
             Ok(engine) => Ok(engine),
             Err(error) => {

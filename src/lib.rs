@@ -18,6 +18,9 @@ pub mod engine;
 mod open;
 mod url;
 
+#[cfg(feature = "cache")]
+#[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
+pub use open::OpenCached;
 #[cfg(feature = "encryption")]
 #[cfg_attr(docsrs, doc(cfg(feature = "encryption")))]
 pub use open::OpenEncrypted;

@@ -1,9 +1,11 @@
-//! `open`: a store by its URL, plain or under the encryption.
+//! `open`: a store by its URL, plain or under the encryption, with rows in memory or without.
 
 use std::future::IntoFuture;
 use std::pin::Pin;
 use std::sync::Arc;
 
+#[cfg(feature = "cache")]
+use strongroom_core::cache::{CacheOptions, Cached};
 #[cfg(feature = "encryption")]
 use strongroom_encryption::{Argon2Params, Encrypted, EncryptedOptions, Unlock};
 
@@ -73,6 +75,48 @@ impl Open {
     }
 }
 
+#[cfg(feature = "cache")]
+#[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
+impl Open {
+    /// Keeps rows that were read in memory.
+    ///
+    /// All that writes to the store has to go through it, unless the store is one that other processes share:
+    /// [`cache`](crate::cache) has the rule, and [`Freshness`](crate::cache::Freshness) what a shared store costs.
+    pub fn cached(self, options: CacheOptions) -> OpenCached<Self> {
+        OpenCached { below: self, options }
+    }
+}
+
+/// A store that is about to be opened with rows in memory: await it, for an `Arc<Cached<..>>` over what `below` opens.
+///
+/// # Errors
+///
+/// Those of what is below.
+#[cfg(feature = "cache")]
+#[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
+#[derive(Debug)]
+#[must_use = "nothing is opened until it is awaited"]
+pub struct OpenCached<O> {
+    below: O,
+    options: CacheOptions,
+}
+
+#[cfg(feature = "cache")]
+impl<O, S> IntoFuture for OpenCached<O>
+where
+    O: IntoFuture<Output = Result<S>>,
+    O::IntoFuture: Send + 'static,
+    S: Store,
+{
+    type Output = Result<Arc<Cached<S>>>;
+    type IntoFuture = Opening<Arc<Cached<S>>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let below = self.below.into_future();
+        Box::pin(async move { Ok(Arc::new(self.options.over(below.await?))) })
+    }
+}
+
 /// An encrypted store that is about to be opened: await it, for an `Arc<Encrypted<Arc<dyn Store>>>`, which is a store and has the
 /// slots and the rotation.
 ///
@@ -116,6 +160,27 @@ impl OpenEncrypted {
     pub fn options(mut self, options: EncryptedOptions) -> Self {
         self.options = options;
         self
+    }
+
+    /// Keeps rows that were read in memory, above the encryption: in clear, so that a hit opens nothing.
+    ///
+    /// ```
+    /// use strongroom::cache::CacheOptions;
+    /// use strongroom::encryption::Unlock;
+    ///
+    /// # async fn example() -> strongroom::Result<()> {
+    /// # let dir = tempfile::tempdir().expect("a temporary folder");
+    /// # let path = dir.path().join("chat.redb");
+    /// # let url = format!("redb:{}", path.display());
+    /// let unlock = Unlock::passphrase("correct horse battery staple");
+    /// let store = strongroom::open(&url).encrypted(unlock).cached(CacheOptions::default()).await?; // "redb:chat.redb"
+    /// let _slots = store.inner().slots().await?; // what is encrypted is below the cache
+    /// # Ok(()) }
+    /// ```
+    #[cfg(feature = "cache")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
+    pub fn cached(self, options: CacheOptions) -> OpenCached<Self> {
+        OpenCached { below: self, options }
     }
 }
 

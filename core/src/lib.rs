@@ -13,6 +13,9 @@ mod json;
 mod text;
 mod time;
 
+#[cfg(feature = "cache")]
+#[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
+pub mod cache;
 pub mod engine;
 pub mod key;
 pub mod matrix;

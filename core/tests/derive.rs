@@ -106,6 +106,7 @@ fn the_definition_says_what_the_attributes_say() {
         indexes: indexes.leak(),
         expiry: Some(expiry),
         removed_indexes: &[3, 254],
+        uncached: false,
     };
     assert_eq!(*Room::COLLECTION, expected);
 }

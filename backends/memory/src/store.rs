@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use strongroom_core::store::sorted::{RecentWrites, SteadyClock, Views, apply, drop_range};
 use strongroom_core::store::{
-    Batch, Compaction, Durability, Guard, KeyRange, Limits, Outcome, Page, PlainCodec, Read, Revision, Rows as Found,
-    Scan, Sharing, Snapshot, Store, StoreInfo, StoredKey, Summary, Usage,
+    Batch, Caches, Compaction, Durability, Guard, KeyRange, Limits, Outcome, Page, PlainCodec, Read, Revision,
+    Rows as Found, Scan, Sharing, Snapshot, Store, StoreInfo, StoredKey, Summary, Usage,
 };
 use strongroom_core::{Clock, Error, ErrorKind, Result};
 
@@ -57,6 +57,7 @@ impl Memory {
             sharing: Sharing::Exclusive,
             durability: Durability::Volatile,
             codec: Arc::new(PlainCodec),
+            caches: Caches::default(),
         };
         let rows = Rows::default();
         let recent = RecentWrites::new(rows.revision);

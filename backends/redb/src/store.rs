@@ -8,8 +8,8 @@ use std::thread::{self, JoinHandle};
 use async_trait::async_trait;
 use strongroom_core::store::sorted::{SteadyClock, Views};
 use strongroom_core::store::{
-    Batch, Compaction, Durability, Guard, KeyRange, Limits, Outcome, Page, PlainCodec, Read, Revision, Rows, Scan,
-    Sharing, Snapshot, Store, StoreInfo, StoredKey, Summary, Usage,
+    Batch, Caches, Compaction, Durability, Guard, KeyRange, Limits, Outcome, Page, PlainCodec, Read, Revision, Rows,
+    Scan, Sharing, Snapshot, Store, StoreInfo, StoredKey, Summary, Usage,
 };
 use strongroom_core::{Clock, Error, Result};
 use tokio::sync::oneshot;
@@ -88,6 +88,7 @@ impl Redb {
             sharing: Sharing::Exclusive,
             durability: Durability::Power,
             codec: Arc::new(PlainCodec),
+            caches: Caches::default(),
         };
         let views = Arc::new(Views::new(info, options.clock, first));
         let settings =

@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use futures_util::future::poll_immediate;
 use strongroom_core::store::sorted::{Registry, closed};
 use strongroom_core::store::{
-    Batch, Compaction, Guard, KeyRange, Outcome, Page, PlainCodec, Read, Revision, Rows, Scan, Sharing, Snapshot,
-    Store, StoreInfo, StoredKey, Summary, Usage,
+    Batch, Caches, Compaction, Guard, KeyRange, Outcome, Page, PlainCodec, Read, Revision, Rows, Scan, Sharing,
+    Snapshot, Store, StoreInfo, StoredKey, Summary, Usage,
 };
 use strongroom_core::{Error, ErrorKind, Result};
 use tokio::runtime::Handle;
@@ -82,6 +82,7 @@ impl Sqlite {
                 sharing: Sharing::Shared,
                 durability: options.synchronous.durability(),
                 codec: Arc::new(PlainCodec),
+                caches: Caches::default(),
             };
             let readers_max = options.readers_max.clamp(1, Semaphore::MAX_PERMITS);
             Ok(Arc::new(Inner {

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use strongroom_core::store::sorted::{RecentWrites, Views, apply, drop_range};
 use strongroom_core::store::{
-    Batch, Compaction, Durability, Guard, KeyRange, Limits, Outcome, Page, PlainCodec, Read, Revision, Rows as Found,
-    Scan, Sharing, Snapshot, Store, StoreInfo, StoredKey, Summary, Usage,
+    Batch, Caches, Compaction, Durability, Guard, KeyRange, Limits, Outcome, Page, PlainCodec, Read, Revision,
+    Rows as Found, Scan, Sharing, Snapshot, Store, StoreInfo, StoredKey, Summary, Usage,
 };
 use strongroom_core::{Clock, Error, ErrorKind, Result};
 
@@ -48,6 +48,7 @@ impl OneFile {
             sharing: Sharing::Exclusive,
             durability: Durability::Power,
             codec: Arc::new(PlainCodec),
+            caches: Caches::default(),
         };
         let recent = RecentWrites::new(rows.revision);
         let views = Views::new(info, clock, rows.clone());

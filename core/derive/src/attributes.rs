@@ -19,6 +19,7 @@ pub(crate) struct RecordOptions {
     pub(crate) key: Vec<Part>,
     pub(crate) expires: Option<Ident>,
     pub(crate) removed_indexes: Vec<Id<u8>>,
+    pub(crate) uncached: bool,
     pub(crate) krate: Path,
 }
 
@@ -54,15 +55,17 @@ impl RecordOptions {
     }
 
     fn parse(input: ParseStream<'_>, attribute: &Attribute) -> Result<Self> {
-        let (mut id, mut name, mut key, mut expires, mut removed, mut krate) = (None, None, None, None, None, None);
+        let (mut id, mut name, mut key, mut expires, mut removed) = (None, None, None, None, None);
+        let (mut uncached, mut krate) = (None, None);
         for_each_option(input, |option| match option.to_string().as_str() {
             "id" => set(&mut id, option, collection_id(after_equals(input)?)?),
             "name" => set(&mut name, option, collection_name(after_equals(input)?)?),
             "key" => set(&mut key, option, parts(input, option)?),
             "expires" => set(&mut expires, option, field_after_equals(input)?),
             "removed_indexes" => set(&mut removed, option, removed_indexes(input)?),
+            "uncached" => set(&mut uncached, option, ()),
             "crate" => set(&mut krate, option, path_after_equals(input)?),
-            _ => Err(unknown(option, "id, name, key, expires, removed_indexes or crate")),
+            _ => Err(unknown(option, "id, name, key, expires, removed_indexes, uncached or crate")),
         })?;
         Ok(RecordOptions {
             id: required(id, attribute, "id = <a permanent number>")?,
@@ -70,6 +73,7 @@ impl RecordOptions {
             key: required(key, attribute, "key(field, ..)")?,
             expires,
             removed_indexes: removed.unwrap_or_default(),
+            uncached: uncached.is_some(),
             krate: krate.unwrap_or_else(default_crate),
         })
     }

@@ -33,6 +33,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// - `key(field, ..)`: the components of the primary key.
 /// - `expires = field`: when the record ceases to be; of type `Timestamp` or `Option<Timestamp>`.
 /// - `removed_indexes(id, ..)`: index ids that were used once and never may be again.
+/// - `uncached`: no cache may hold these records, as is right for keys.
 /// - `crate = path`: where Strongroom is, if not at `::strongroom`.
 ///
 /// `#[index(..)]`, once an index:

@@ -20,6 +20,7 @@ pub(crate) struct Model<'a> {
     pub(crate) indexes: Vec<Index<'a>>,
     pub(crate) expiry: Option<Expiry<'a>>,
     pub(crate) removed_indexes: Vec<u8>,
+    pub(crate) uncached: bool,
 }
 
 /// A checked index.
@@ -86,6 +87,7 @@ impl<'a> Model<'a> {
             indexes,
             expiry,
             removed_indexes: options.removed_indexes.iter().map(|id| id.value).collect(),
+            uncached: options.uncached,
         };
         errors.into_result(model)
     }

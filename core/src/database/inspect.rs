@@ -8,7 +8,7 @@ use super::context::Context;
 use super::keyspace::Keyspace;
 use super::rows::{Erased, fingerprint};
 use crate::schema::IndexRef;
-use crate::store::{Content, Entry, Fetch, KeyRange, LinkTo, Read, Revision, Scan, Snapshot, StoredKey};
+use crate::store::{CacheCounters, Content, Entry, Fetch, KeyRange, LinkTo, Read, Revision, Scan, Snapshot, StoredKey};
 use crate::{ErrorKind, Result};
 
 /// Rows that one look takes at a time.
@@ -37,6 +37,9 @@ pub struct Stats {
     pub bytes: u64,
     /// Rows by collection.
     pub collections: BTreeMap<String, CollectionCount>,
+    /// What the caches among the store's layers have done, if there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache: Option<CacheCounters>,
 }
 
 /// What [`Database::verify`](super::Database::verify) found.
@@ -80,7 +83,8 @@ pub(super) async fn stats(context: &Context) -> Result<Stats> {
         }
         collections.insert(collection.name.to_owned(), count);
     }
-    Ok(Stats { revision: snapshot.revision(), bytes, collections })
+    let cache = context.store.info().caches.counters();
+    Ok(Stats { revision: snapshot.revision(), bytes, collections, cache })
 }
 
 async fn rows_of(read: &dyn Read, space: Keyspace) -> Result<u64> {

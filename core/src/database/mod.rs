@@ -30,6 +30,7 @@ pub use transaction::Transaction;
 pub use write::Committed;
 
 use context::Context;
+use keyspace::Keyspace;
 use write::{Base, run};
 
 /// A database of typed records over one store. A cheap handle: clone it freely.
@@ -61,6 +62,9 @@ impl DatabaseBuilder {
     pub async fn open(self, store: Arc<dyn Store>) -> Result<Database> {
         let revision = catalog::open(&*store, &self.schema).await.map_err(|error| error.during("open"))?;
         let info = store.info();
+        for collection in self.schema.collections().filter(|collection| collection.uncached) {
+            info.caches.forbid(Keyspace::collection_range(collection.id));
+        }
         let context = Context {
             schema: self.schema,
             clock: self.clock,

@@ -93,9 +93,9 @@ pub struct ZkProof {
     pub metadata: Json,
 }
 
-/// A key.
+/// A key. No cache holds it.
 #[derive(Clone, PartialEq, Serialize, Deserialize, Record)]
-#[record(id = 104, name = "keys", key(id))]
+#[record(id = 104, name = "keys", key(id), uncached)]
 pub struct KeyRecord {
     /// The key's id.
     pub id: String,

@@ -24,6 +24,8 @@ pub struct Collection {
     pub expiry: Option<&'static IndexDef>,
     /// Index ids that were used once and never may be again.
     pub removed_indexes: &'static [u8],
+    /// Whether no cache may hold its rows. Not kept in the catalog: it may change at any time.
+    pub uncached: bool,
 }
 
 /// One index of a collection.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::KeyCodec;
+use super::{Caches, KeyCodec};
 
 /// What a store is; constant while it is open.
 #[derive(Clone, Debug)]
@@ -17,6 +17,8 @@ pub struct StoreInfo {
     pub durability: Durability,
     /// How components become stored keys.
     pub codec: Arc<dyn KeyCodec>,
+    /// The caches among the layers of this store: its own to make, a layer's to pass on.
+    pub caches: Caches,
 }
 
 /// Whether another process can write to an open store.

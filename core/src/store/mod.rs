@@ -16,6 +16,7 @@
 //!   of the same call is harmed.
 
 mod batch;
+mod caches;
 mod codec;
 mod info;
 mod key;
@@ -30,6 +31,7 @@ use async_trait::async_trait;
 
 use crate::Result;
 pub use batch::{Batch, Guard, LinkTo, Outcome, Write};
+pub use caches::{Cache, CacheCounters, Caches, Suspension};
 pub use codec::{KeyCodec, PlainCodec};
 pub use info::{Compaction, Durability, Limits, Sharing, StoreInfo, Usage};
 pub use key::{KeyPrefix, KeyRange, Revision, StoredKey};

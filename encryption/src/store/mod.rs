@@ -53,9 +53,11 @@ impl<S: Store> Encrypted<S> {
         &self.inner
     }
 
-    /// Drops the keys: every call but `close` answers `Locked` until [`unlock`](Encrypted::unlock). A call that is under way may end well.
+    /// Drops the keys, and what caches hold of the rows: every call but `close` answers `Locked` until [`unlock`](Encrypted::unlock). A
+    /// call that is under way may end well.
     pub fn lock(&self) {
         self.vault.lock();
+        self.info.caches.clear();
     }
 
     fn reader<'r>(&'r self, read: &'r dyn Read) -> Reader<'r> {
@@ -166,6 +168,7 @@ impl<S: Store> Store for Encrypted<S> {
 
     async fn close(&self) -> Result<()> {
         self.vault.close();
+        self.info.caches.clear();
         self.inner.close().await
     }
 }

@@ -139,7 +139,14 @@ impl<S: Store> Encrypted<S> {
         let keyring_guard = batch.guards.len();
         batch.guards.push(Guard::Key { key: KEYRING, revision: Some(keys.revision) });
         batch.writes.insert(SWEEP, Write::Put([&target.to_be_bytes(), last.as_bytes()].concat().into()));
-        match self.inner.commit(vec![batch]).await?.pop() {
+        // Caches above know of what comes from above alone, and these rows get a new revision.
+        let suspension = self.info.caches.suspend();
+        let outcomes = self.inner.commit(vec![batch]).await;
+        // If it is not known whether that happened, they stay off.
+        if !outcomes.as_ref().is_err_and(|error| error.kind() == ErrorKind::CommitUnknown) {
+            suspension.end();
+        }
+        match outcomes?.pop() {
             Some(Outcome::Committed(_)) => Ok(Step::Done { resealed, damaged }),
             Some(Outcome::Conflict { guard }) if guard == keyring_guard => {
                 self.reader(&self.inner).reload_after(&keys).await?;

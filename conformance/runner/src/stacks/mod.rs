@@ -1,5 +1,6 @@
-//! The stacks: each backend, bare and encrypted.
+//! The stacks: each backend, bare and encrypted, each of them with a cache and without.
 
+mod cached;
 mod disk;
 mod encrypted;
 mod files;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 
 use strongroom_conformance::Factory;
 
+pub use cached::CachedFactory;
 pub use encrypted::EncryptedFactory;
 pub use memory::MemoryFactory;
 pub use redb::RedbFactory;
@@ -18,12 +20,15 @@ pub use sqlite::SqliteFactory;
 
 /// Every stack, in the order of the reports.
 pub fn all() -> Vec<Arc<dyn Factory>> {
+    [with_layers(MemoryFactory), with_layers(RedbFactory), with_layers(SqliteFactory)].concat()
+}
+
+fn with_layers<F: Factory + Clone>(backend: F) -> Vec<Arc<dyn Factory>> {
+    let encrypted = EncryptedFactory::new(backend.clone());
     vec![
-        Arc::new(MemoryFactory),
-        Arc::new(EncryptedFactory::new(MemoryFactory)),
-        Arc::new(RedbFactory),
-        Arc::new(EncryptedFactory::new(RedbFactory)),
-        Arc::new(SqliteFactory),
-        Arc::new(EncryptedFactory::new(SqliteFactory)),
+        Arc::new(backend.clone()),
+        Arc::new(encrypted.clone()),
+        Arc::new(CachedFactory::new(backend)),
+        Arc::new(CachedFactory::new(encrypted)),
     ]
 }

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use strongroom_core::store::{
-    Batch, Compaction, Content, Durability, Entry, Fetch, Guard, KeyRange, Limits, Outcome, Page, PlainCodec, Read,
-    Revision, Row, Rows, Scan, Sharing, Snapshot, Store, StoreInfo, StoredKey, Summary, Usage, Write,
+    Batch, Caches, Compaction, Content, Durability, Entry, Fetch, Guard, KeyRange, Limits, Outcome, Page, PlainCodec,
+    Read, Revision, Row, Rows, Scan, Sharing, Snapshot, Store, StoreInfo, StoredKey, Summary, Usage, Write,
 };
 use strongroom_core::{Error, ErrorKind, Limit, Result};
 use tokio::sync::watch;
@@ -36,6 +36,7 @@ impl Reference {
             sharing: Sharing::Exclusive,
             durability: Durability::Volatile,
             codec: Arc::new(PlainCodec),
+            caches: Caches::default(),
         };
         let view = View { rows: Arc::default(), revision: Revision::ZERO, limits };
         Reference { info, now: Mutex::new(view), newest: watch::Sender::new(Revision::ZERO) }

@@ -1,0 +1,215 @@
+//! `Cached`: rows that were read, kept in memory, over any store.
+//!
+//! It answers `get`, of the store and of its snapshots, so also the reads of transactions; pages and summaries go through. A row that is
+//! not there is remembered as well. It can never answer what the store below would not: that rests on this rule, which the code in
+//! `coherence` follows step by step, and of which the tests explore every interleaving.
+//!
+//! 1. **Marked before.** Before the store below is told of a commit, every key that it writes is marked. A marked key is neither answered nor
+//!    kept. When the outcome is known, the entries of what was committed go, its revision is noted beside the key, and then the mark
+//!    goes. A batch that was in conflict, was rejected or failed changes nothing, and what a commit brings is never kept: only what is
+//!    read is.
+//! 2. **Kept if nothing has happened since.** A row that was read in a view at revision A is kept if its key is not marked, and nothing newer than A is
+//!    noted beside it. So it makes no difference how long ago that view began.
+//! 3. **Answered at a revision.** An entry says since when it has been so: from the row's own revision on; an absence, from the view on in which it was seen. As
+//!    long as it is there and not marked it has been so until now. So it may answer any view at a revision R between the two: a
+//!    snapshot at its own, a `get` at the newest revision that is known here. All rows of an answer, from memory or from below, are
+//!    of one revision.
+//! 4. **Void.** What cannot be told key by key begins a new epoch, and no entry of another one answers, nor is a row kept that was read in
+//!    another: a range was dropped, others have written, a layer below was locked or has sealed rows anew
+//!    ([`Caches`](crate::store::Caches)). While such a thing goes on, and after a `CommitUnknown` until a later commit shows that the store
+//!    has gone on, nothing is answered or kept.
+//!
+//! Over an exclusive store, all that writes must go through the one cache: then an answer from memory asks nobody. Over a shared one the store is asked for its
+//! revision ([`Freshness`]). A commit that was made here takes the next revision; whatever else is newer than what is known comes
+//! from others, and makes everything void.
+//!
+//! Above an encrypting layer a cache holds plaintext: at most what [`CacheOptions`] allow, none of it after a lock or close, and each value
+//! is overwritten when the last who holds it lets go. Below one it holds sealed values, and spares reading but not decrypting: it works,
+//! and is seldom what one wants.
+//!
+//! A collection that no cache may hold is declared so: `#[record(.., uncached)]`.
+
+mod abandoned;
+mod coherence;
+mod entries;
+mod entry;
+#[cfg(test)]
+mod interleavings;
+mod options;
+mod shared;
+mod snapshot;
+mod stripes;
+mod sync;
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::Result;
+use crate::store::{
+    Batch, CacheCounters, Compaction, Guard, KeyRange, Outcome, Page, Read, Revision, Rows, Scan, Snapshot, Store,
+    StoreInfo, StoredKey, Summary, Usage,
+};
+use abandoned::Finishing;
+use coherence::{Flight, Removal};
+pub use options::{CacheOptions, Freshness};
+use shared::{Shared, View};
+use snapshot::CachedSnapshot;
+
+/// A store with rows of the one below in memory. Made by [`CacheOptions::over`]; what it promises is in [the module](self).
+pub struct Cached<S> {
+    inner: Arc<S>,
+    cache: Arc<Shared>,
+}
+
+impl<S: Store> Cached<S> {
+    fn new(inner: S, options: &CacheOptions) -> Self {
+        let cache = Arc::new(Shared::new(inner.info(), options));
+        inner.info().caches.add(&cache);
+        Cached { inner: Arc::new(inner), cache }
+    }
+
+    /// The store below. What is written there, past an exclusive store's cache, the cache does not see.
+    pub fn inner(&self) -> &S {
+        &self.inner
+    }
+
+    /// What the cache has done so far.
+    pub fn counters(&self) -> CacheCounters {
+        crate::store::Cache::counters(&*self.cache)
+    }
+
+    /// Drops every row now.
+    pub fn clear(&self) {
+        crate::store::Cache::clear(&*self.cache);
+    }
+
+    /// Where entries may answer from, and the epoch of what is read from below. `None`: they may not.
+    async fn view(&self) -> Result<Option<View>> {
+        self.cache.abandoned.look();
+        let coherence = &self.cache.coherence;
+        let epoch = coherence.epoch();
+        if coherence.is_off() {
+            return Ok(None);
+        }
+        let Some(look) = self.cache.must_ask() else { return Ok(Some(View { at: coherence.known(), epoch })) };
+        let as_of = self.inner.get(&[]).await?.as_of;
+        let Some(epoch) = self.cache.observe(as_of, epoch) else { return Ok(None) };
+        self.cache.asked(look);
+        Ok(Some(View { at: coherence.known(), epoch }))
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<S: Store> Read for Cached<S> {
+    async fn get(&self, keys: &[StoredKey]) -> Result<Rows> {
+        let cache = &self.cache;
+        cache.check(keys)?;
+        let view = if cache.may_keep_some(keys) { self.view().await? } else { None };
+        let Some(view) = view else {
+            cache.bypass(keys.len());
+            return self.inner.get(keys).await;
+        };
+        let mut found = cache.look_up(keys, view.at);
+        if found.missing.is_empty() {
+            cache.hit(keys.len());
+            return Ok(Rows { as_of: view.at, rows: found.rows });
+        }
+        let missing = found.keys(keys);
+        let mut read = self.inner.get(&missing).await?;
+        let mut epoch = cache.observe(read.as_of, view.epoch);
+        if missing.len() < keys.len() && (epoch.is_none() || !cache.look_up_again(keys, &mut found, read.as_of)) {
+            // What was in memory is not known to be so in the view of what was not: all of it from one view.
+            read = self.inner.get(keys).await?;
+            epoch = cache.observe(read.as_of, view.epoch);
+            if let Some(epoch) = epoch {
+                cache.keep(keys, &read, epoch);
+            }
+            return Ok(read);
+        }
+        if let Some(epoch) = epoch {
+            cache.keep(&missing, &read, epoch);
+        }
+        cache.hit(keys.len() - missing.len());
+        found.fill(read)
+    }
+
+    async fn scan(&self, scan: &Scan) -> Result<Page> {
+        self.inner.scan(scan).await
+    }
+
+    async fn summarize(&self, range: &KeyRange) -> Result<Summary> {
+        self.inner.summarize(range).await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<S: Store> Store for Cached<S> {
+    fn info(&self) -> &StoreInfo {
+        self.inner.info()
+    }
+
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>> {
+        self.cache.abandoned.look();
+        let epoch = self.cache.coherence.epoch();
+        let inner = self.inner.snapshot().await?;
+        let epoch = self.cache.observe(inner.revision(), epoch);
+        Ok(Box::new(CachedSnapshot { inner, cache: self.cache.clone(), epoch }))
+    }
+
+    async fn commit(&self, batches: Vec<Batch>) -> Result<Vec<Outcome>> {
+        self.cache.abandoned.look();
+        let (inner, cache) = (self.inner.clone(), self.cache.clone());
+        let flight = Flight::begin(&cache.coherence, &batches);
+        let commit = async move {
+            let result = inner.commit(batches).await;
+            flight.settle(&result);
+            if result.iter().flatten().any(|outcome| matches!(outcome, Outcome::Conflict { .. })) {
+                // Perhaps to others, who were not looked for yet.
+                cache.ask_next();
+            }
+            result
+        };
+        Finishing::new(commit, &self.cache.abandoned).await
+    }
+
+    async fn changed(&self, after: Revision) -> Result<Revision> {
+        let newest = self.inner.changed(after).await?;
+        self.cache.observe(newest, self.cache.coherence.epoch());
+        Ok(newest)
+    }
+
+    async fn drop_range(&self, range: &KeyRange, guards: &[Guard]) -> Result<Outcome> {
+        self.cache.abandoned.look();
+        let (inner, range, guards) = (self.inner.clone(), range.clone(), guards.to_vec());
+        let removal = Removal::begin(&self.cache.coherence);
+        let drop_range = async move {
+            let result = inner.drop_range(&range, &guards).await;
+            removal.settle(&result);
+            result
+        };
+        Finishing::new(drop_range, &self.cache.abandoned).await
+    }
+
+    async fn compact(&self) -> Result<Compaction> {
+        self.inner.compact().await
+    }
+
+    async fn usage(&self) -> Result<Usage> {
+        self.inner.usage().await
+    }
+
+    async fn close(&self) -> Result<()> {
+        self.cache.coherence.switch_off();
+        self.inner.close().await
+    }
+}
+
+impl<S: fmt::Debug> fmt::Debug for Cached<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cached").field("inner", &self.inner).finish_non_exhaustive()
+    }
+}
