@@ -100,6 +100,9 @@ async fn cross(
     let begun = steps(&mut reading, way.steps).await;
     let ended = begun.is_ready();
     let written = write.await?;
+    // Somebody else reads before this one ends.
+    let newest = current(store).await?;
+    ensure!(newest >= written, "as of {newest} after {written}");
     let Rows { as_of, rows } = finish(begun, reading).await?;
     let after = scan_each(store, asked).await?;
     let of_its_revision = if as_of < written { &before } else { &after };

@@ -10,7 +10,7 @@ use super::support::{
     value,
 };
 use crate::case::cases;
-use crate::{Checked, Context, Failure, ensure, ensure_eq, ensure_kind};
+use crate::{Checked, Context, Failure, Fault, Site, ensure, ensure_eq, ensure_kind};
 
 cases! { Semantics;
     a_snapshot_sees_the_old_row_although_the_new_one_was_read,
@@ -26,6 +26,7 @@ cases! { Semantics;
     a_key_read_before_answers_closed_when_the_store_is_closed,
     a_key_read_before_answers_expired_when_the_snapshot_is,
     what_another_opener_writes_is_read_although_the_key_was_read_before [Share],
+    what_a_failed_commit_leaves_is_read_as_it_is_scanned [Reopen, Inject],
     what_is_read_by_key_is_what_is_scanned_after_every_step random true,
 }
 
@@ -288,6 +289,55 @@ async fn what_another_opener_writes_is_read_although_the_key_was_read_before(con
     committed(&other.drop_range(&KeyRange::prefix(b"r"), &[]).await?)?;
     ensure_eq!(store.get(&["r1", "r2", "r3"].map(key)).await?.rows, [None, None, None], "what another has dropped");
     Ok(())
+}
+
+/// More accesses than the commit of one small batch can need.
+const ACCESSES_MAX: u64 = 500;
+
+async fn what_a_failed_commit_leaves_is_read_as_it_is_scanned(context: Context) -> Checked {
+    for fault in [|after| Fault::SyncOnce { after }, |after| Fault::Broken { after }] {
+        let mut site = context.open().await?;
+        let mut after = 0;
+        while fails(&context, &mut site, fault(after)).await? {
+            after += 1;
+            ensure!(after < ACCESSES_MAX, "a fault after {after} accesses was still met");
+        }
+        context.count("faults", after);
+    }
+    Ok(())
+}
+
+/// Commits under this fault what was read before, and compares what is there; says whether the fault was met.
+async fn fails(context: &Context, site: &mut Site, fault: Fault) -> Checked<bool> {
+    let inject = async |site: &Site, fault| context.factory().inject(&site.place, fault).await;
+    commit(&*site.store, batch([("a", put("old")), ("b", put("old")), ("c", Write::Delete)])).await?;
+    let asked = ["a", "b", "c"].map(key);
+    let before = site.store.get(&asked).await?.rows;
+    inject(site, fault).await?;
+    let new = batch([("a", put("new")), ("b", Write::Delete), ("c", put("new"))]);
+    let failed = site.store.commit(vec![new]).await.err();
+    inject(site, Fault::None).await?;
+    // It may take a commit for the store to know again what is there, or an opening.
+    let told = site.store.commit(vec![batch([("beside", put("1"))])]).await;
+    for reopened in [false, true] {
+        if reopened && told.is_err() {
+            site.reopen().await?;
+        }
+        let mut scans = Vec::new();
+        for name in &asked {
+            scans.push(scanned(&*site.store, name).await);
+        }
+        let (Ok(scans), Ok(rows)) = (scans.into_iter().collect::<Checked<Vec<_>>>(), site.store.get(&asked).await)
+        else {
+            ensure!(!reopened, "nothing can be read of a store that was opened again");
+            continue;
+        };
+        ensure_eq!(rows.rows, scans, "what is read after {fault:?}, answered by {failed:?}");
+        let unknown = failed.as_ref().is_some_and(|error| error.kind() == ErrorKind::CommitUnknown);
+        let changed = rows.rows != before;
+        ensure!(unknown || changed == failed.is_none(), "changed: {changed} after {fault:?}, answered by {failed:?}");
+    }
+    Ok(failed.is_some())
 }
 
 /// The keys of the random history: few, so that each is written and read again and again.
