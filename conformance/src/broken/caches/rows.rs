@@ -207,8 +207,8 @@ impl Twist for Cache {
         }
         let as_of = self.as_of(inner).await?;
         let (found, begun) = self.answers(keys, as_of);
-        let missing: Vec<_> = keys.iter().zip(&found).filter(|(_, row)| row.is_none()).collect();
-        let missing: Vec<StoredKey> = missing.into_iter().map(|(key, _)| key.clone()).collect();
+        let unknown = keys.iter().zip(&found).filter(|(_, row)| row.is_none());
+        let missing: Vec<StoredKey> = unknown.map(|(key, _)| key.clone()).collect();
         if missing.is_empty() {
             let rows: Vec<_> = found.into_iter().flatten().collect();
             let of_rows = rows.iter().flatten().map(|row| row.revision).max();
