@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use strongroom_core::Result;
 use strongroom_core::store::{Limits, Store};
 
-use super::Broken;
+use super::{Broken, Control};
 use crate::{Can, Capability, Damage, Factory, Fault, Folder, Place, Settings};
 
 /// Another factory, whose stores are broken as said. Its hooks are the other's.
@@ -14,13 +14,18 @@ use crate::{Can, Capability, Damage, Factory, Fault, Folder, Place, Settings};
 pub struct BrokenFactory {
     name: String,
     inner: Arc<dyn Factory>,
-    broken: Broken,
+    wrap: fn(Arc<dyn Store>) -> Arc<dyn Store>,
 }
 
 impl BrokenFactory {
     /// The stores of `inner`, broken.
     pub fn new(inner: Arc<dyn Factory>, broken: Broken) -> Self {
-        BrokenFactory { name: format!("{}+{}", inner.name(), broken.name), inner, broken }
+        BrokenFactory { name: format!("{}+{}", inner.name(), broken.name), inner, wrap: broken.wrap }
+    }
+
+    /// The stores of `inner`, made as broken ones are, without the mistake.
+    pub fn control(inner: Arc<dyn Factory>, control: Control) -> Self {
+        BrokenFactory { name: format!("{}+{}", inner.name(), control.name), inner, wrap: control.wrap }
     }
 }
 
@@ -48,11 +53,11 @@ impl Factory for BrokenFactory {
     }
 
     async fn open(&self, place: &Place, settings: &Settings) -> Result<Arc<dyn Store>> {
-        Ok((self.broken.wrap)(self.inner.open(place, settings).await?))
+        Ok((self.wrap)(self.inner.open(place, settings).await?))
     }
 
     async fn reopen(&self, place: &Place, settings: &Settings) -> Result<Arc<dyn Store>> {
-        Ok((self.broken.wrap)(self.inner.reopen(place, settings).await?))
+        Ok((self.wrap)(self.inner.reopen(place, settings).await?))
     }
 
     async fn destroy(&self, place: &Place) -> Result<()> {

@@ -52,6 +52,23 @@ impl Debug for Broken {
     }
 }
 
+/// A store that is made as some broken ones are, without the mistake: it must pass what they are caught by, so that it is the
+/// mistake that is caught.
+#[derive(Clone, Copy, Debug)]
+pub struct Control {
+    /// Its name, in snake case: unique.
+    pub name: &'static str,
+    /// The stores that make a mistake in it.
+    pub broken: &'static [Broken],
+    /// Makes it of a correct store.
+    pub wrap: fn(Arc<dyn Store>) -> Arc<dyn Store>,
+}
+
+/// Every control.
+pub fn controls() -> Vec<Control> {
+    vec![caches::RIGHT]
+}
+
 /// Every broken store.
 pub fn all() -> Vec<Broken> {
     [
@@ -68,7 +85,8 @@ pub fn all() -> Vec<Broken> {
         snapshots::ALL,
         waiting::ALL,
         limits::ALL,
-        caches::ALL,
+        caches::STALE,
+        caches::ROWS,
         cancellation::ALL,
         closing::ALL,
         durability::ALL,

@@ -1,4 +1,5 @@
-//! The suite can fail: each broken store and each wrong stack is caught by the case that it names, which a correct one passes.
+//! The suite can fail: each broken store and each wrong stack is caught by the case that it names, which a correct one passes,
+//! and so does one that is made alike without the mistake.
 
 mod wrong;
 
@@ -8,11 +9,11 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
-use strongroom_conformance::broken::{self, Broken, BrokenFactory};
+use strongroom_conformance::broken::{self, Broken, BrokenFactory, Control};
 use strongroom_conformance::{
     Can, Capability, Case, Effort, Factory, Failure, Options, Outcome, groups, harness, run_case, serve,
 };
-use strongroom_conformance_runner::stacks::{MemoryFactory, RedbFactory};
+use strongroom_conformance_runner::stacks::{MemoryFactory, RedbFactory, SqliteFactory};
 use wrong::Wrong;
 
 fn main() -> ExitCode {
@@ -30,6 +31,13 @@ fn main() -> ExitCode {
         let caught = move || caught(is_caught(broken), &broken);
         trials.push(Trial::ignorable_test(format!("broken::{}", broken.name), caught));
     }
+    for control in broken::controls() {
+        let caught_by: BTreeSet<_> = control.broken.iter().map(|broken| broken.caught_by).collect();
+        for name in caught_by {
+            let passes = move || caught(control_passes(control, name), &control.name);
+            trials.push(Trial::ignorable_test(format!("right::{}::{name}", control.name), passes));
+        }
+    }
     for wrong in wrong::ALL {
         let caught = move || caught(is_found_out(wrong), wrong);
         trials.push(Trial::ignorable_test(format!("wrong::{}", wrong.name), caught));
@@ -41,6 +49,9 @@ fn serve_children() -> Result<bool, Failure> {
     let mut known: Vec<Arc<dyn Factory>> = stacks().to_vec();
     for broken in broken::all() {
         known.extend(stacks().map(|inner| -> Arc<dyn Factory> { Arc::new(BrokenFactory::new(inner, broken)) }));
+    }
+    for control in broken::controls() {
+        known.extend(stacks().map(|inner| -> Arc<dyn Factory> { Arc::new(BrokenFactory::control(inner, control)) }));
     }
     known.extend(wrong::ALL.iter().flat_map(|wrong| [(wrong.right)(), wrong.stack()]));
     serve(&known)
@@ -54,6 +65,7 @@ fn complain(failure: &Failure) {
 fn names_are_unique() -> Result<(), String> {
     let mut names = BTreeSet::new();
     let all = broken::all().into_iter().map(|broken| broken.name).chain(wrong::ALL.iter().map(|wrong| wrong.name));
+    let all = all.chain(broken::controls().into_iter().map(|control| control.name));
     match all.into_iter().find(|name| !names.insert(*name)) {
         Some(twice) => Err(format!("two broken stores are called {twice}")),
         None => Ok(()),
@@ -80,6 +92,17 @@ fn is_caught(broken: Broken) -> Result<(), Not> {
     let factory = factory_for(&case)?;
     let wrong: Arc<dyn Factory> = Arc::new(BrokenFactory::new(factory.clone(), broken));
     fails(&case, &factory, &wrong, Effort::default(), "")
+}
+
+/// A store that is made as broken ones are passes what those are caught by: it is the mistake that is caught.
+fn control_passes(control: Control, caught_by: &str) -> Result<(), Not> {
+    let case = case(caught_by)?;
+    let right: Arc<dyn Factory> = Arc::new(BrokenFactory::control(factory_for(&case)?, control));
+    match run_case(&case, &right, &options(Effort::default())).outcome {
+        Outcome::Pass => Ok(()),
+        Outcome::Skip(reason) => Err(Not::Run(reason)),
+        other => Err(Not::Caught(format!("without the mistake it does not pass {caught_by}: {other}"))),
+    }
 }
 
 fn is_found_out(wrong: &Wrong) -> Result<(), Not> {
@@ -119,15 +142,16 @@ fn case(name: &str) -> Result<Case, Not> {
     case.ok_or_else(|| Not::Caught("there is no such case".to_owned()))
 }
 
-fn stacks() -> [Arc<dyn Factory>; 2] {
-    [Arc::new(MemoryFactory), Arc::new(RedbFactory)]
+/// From what opens fastest to what can most.
+fn stacks() -> [Arc<dyn Factory>; 3] {
+    [Arc::new(MemoryFactory), Arc::new(RedbFactory), Arc::new(SqliteFactory)]
 }
 
 /// The first stack that can what the case needs, if the machine can.
 fn factory_for(case: &Case) -> Result<Arc<dyn Factory>, Not> {
     let can = |factory: &Arc<dyn Factory>, need: &Capability| !matches!(factory.can(*need), Can::No(_));
     let fit = stacks().into_iter().find(|factory| case.needs.iter().all(|need| can(factory, need)));
-    fit.ok_or_else(|| Not::Caught(format!("neither memory nor redb can {:?}", case.needs)))
+    fit.ok_or_else(|| Not::Caught(format!("no stack can {:?}", case.needs)))
 }
 
 /// What becomes of the case on the correct store. Many broken stores name the same case: it is run once.

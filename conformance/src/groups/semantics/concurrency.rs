@@ -2,12 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::pin::pin;
-use std::task::Poll;
 
 use strongroom_core::store::{Batch, Content, KeyRange, Revision, Scan, Store, Write};
 
 use super::support::{
-    batch, commit, commit_all, current, everything, fill, join, key, key_guard, log, pages, poll_once, put,
+    batch, commit, commit_all, current, everything, fill, finish, join, key, key_guard, log, pages, poll_once, put,
     range_guard, read, row, value, within,
 };
 use crate::case::cases;
@@ -308,14 +307,6 @@ async fn a_read_that_was_begun_before_a_commit_sees_one_revision(context: Contex
         ensure_eq!(found, if as_of == written { all } else { 0 }, "rows that {what} saw at revision {as_of}");
     }
     Ok(())
-}
-
-/// What a future gives that was polled once.
-async fn finish<T>(begun: Poll<T>, future: impl Future<Output = T>) -> T {
-    match begun {
-        Poll::Ready(value) => value,
-        Poll::Pending => future.await,
-    }
 }
 
 async fn a_scan_that_lasts_sees_one_revision(context: Context) -> Checked {

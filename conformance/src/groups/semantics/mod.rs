@@ -5,6 +5,7 @@ mod changed;
 mod close;
 mod commit;
 mod concurrency;
+mod crossing;
 mod drop_range;
 mod get;
 mod guards_key;
@@ -17,6 +18,7 @@ mod limits;
 mod maintenance;
 mod model;
 mod random;
+mod remembered;
 mod revisions;
 mod scan_bounds;
 mod scan_pages;
@@ -26,6 +28,7 @@ mod snapshots;
 mod stamped;
 mod summarize;
 pub(crate) mod support;
+mod under_way;
 
 use crate::Case;
 
@@ -49,6 +52,9 @@ pub(super) fn cases() -> Vec<Case> {
         snapshot_limits::CASES,
         limits::CASES,
         concurrency::CASES,
+        crossing::CASES,
+        under_way::CASES,
+        remembered::CASES,
         cancellation::CASES,
         maintenance::CASES,
         close::CASES,

@@ -1,10 +1,11 @@
 //! Short words for what cases of the waist write and ask.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::panic::Location;
 use std::pin::{Pin, pin};
-use std::sync::mpsc;
-use std::task::{Context as TaskContext, Poll, Waker};
+use std::sync::{Arc, mpsc};
+use std::task::{Context as TaskContext, Poll, Wake, Waker};
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
@@ -13,6 +14,7 @@ use strongroom_core::store::{
     StoredKey, Write,
 };
 use strongroom_core::{Error, ErrorKind};
+use tokio::sync::Notify;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::{Checked, Failure, ensure, ensure_eq};
@@ -23,6 +25,36 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Polls once, with a waker that wakes nobody.
 pub(crate) fn poll_once<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
     Pin::new(future).poll(&mut TaskContext::from_waker(Waker::noop()))
+}
+
+/// Polls up to so many times, each time when the future can go on: what has not ended then stands still between two steps of
+/// its own, for as long as the case likes.
+pub(crate) async fn steps<F: Future + Unpin>(future: &mut F, most: usize) -> Poll<F::Output> {
+    let woken = Arc::new(Woken(Notify::new()));
+    let waker = Waker::from(woken.clone());
+    for _ in 0..most {
+        if let Poll::Ready(output) = Pin::new(&mut *future).poll(&mut TaskContext::from_waker(&waker)) {
+            return Poll::Ready(output);
+        }
+        woken.0.notified().await;
+    }
+    Poll::Pending
+}
+
+struct Woken(Notify);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.notify_one();
+    }
+}
+
+/// What a future gives that was begun.
+pub(crate) async fn finish<T>(begun: Poll<T>, future: impl Future<Output = T>) -> T {
+    match begun {
+        Poll::Ready(value) => value,
+        Poll::Pending => future.await,
+    }
 }
 
 /// Waits for what must happen without anybody's doing, and fails if it does not.
@@ -169,6 +201,15 @@ pub(crate) async fn read(store: &dyn Read, name: impl AsRef<[u8]>) -> Checked<Op
     let mut rows = store.get(&[key(name)]).await?.rows;
     ensure_eq!(rows.len(), 1, "rows for one key");
     Ok(rows.remove(0))
+}
+
+/// One row, as a scan sees it.
+pub(crate) async fn scanned(store: &dyn Read, name: impl AsRef<[u8]>) -> Checked<Option<Row>> {
+    let (start, end) = (Bound::Included(key(&name)), Bound::Included(key(&name)));
+    let range = KeyRange { start, end };
+    let scan = Scan { range, reverse: false, limit: 1, max_bytes: usize::MAX, fetch: Fetch::Values };
+    let entry = store.scan(&scan).await?.entries.pop();
+    Ok(entry.and_then(|entry| row(entry.revision, entry.content?)))
 }
 
 /// Every row with its value, as far as one page goes.

@@ -9,12 +9,12 @@ use strongroom_core::store::{
     Batch, Content, Guard, KeyRange, Outcome, Page, Read, Revision, Row, Rows, Scan, Store, StoredKey, Summary, Write,
 };
 
-use super::Broken;
-use super::changes::twisted;
-use super::views::{lock, newest};
+use crate::broken::Broken;
+use crate::broken::changes::twisted;
+use crate::broken::views::{lock, newest};
 use crate::twist::Twist;
 
-pub(super) const ALL: &[Broken] = &[
+pub(in crate::broken) const ALL: &[Broken] = &[
     Broken {
         name: "cached_rows_stay_when_written",
         wrong: "A row that was read is cached, and a commit does not clear it.",
