@@ -122,8 +122,9 @@ impl<S: Store> Read for Cached<S> {
         let mut epoch = cache.observe(read.as_of, view.epoch);
         if missing.len() < keys.len() && (epoch.is_none() || !cache.look_up_again(keys, &mut found, read.as_of)) {
             // What was in memory is not known to be so in the view of what was not: all of it from one view.
+            let began = epoch.unwrap_or(view.epoch);
             read = self.inner.get(keys).await?;
-            epoch = cache.observe(read.as_of, view.epoch);
+            epoch = cache.observe(read.as_of, began);
             if let Some(epoch) = epoch {
                 cache.keep(keys, &read, epoch);
             }
