@@ -1,4 +1,7 @@
 use serde_json::Value;
+use strongroom::cache::CacheOptions;
+use strongroom::matrix::{self, Message};
+use strongroom::{Database, open};
 
 use crate::place::{Place, ROOM, lines, messages};
 
@@ -59,4 +62,32 @@ fn encrypted_both_hold_the_same() {
     });
     assert_eq!(redb, sqlite);
     assert_eq!(redb.lines().count(), 60);
+}
+
+/// Two processes on one file: what one writes, the other one's cache does not hide.
+#[tokio::test]
+async fn a_cached_reader_sees_what_another_process_writes() {
+    let place = Place::new();
+    let (first, all) = (messages(20), messages(60));
+    let url = format!("sqlite:{}", place.path("chat.db").display());
+    let store = open(&url).cached(CacheOptions::default()).await.unwrap();
+    let db = Database::open(store.clone(), matrix::schema()).await.unwrap();
+    let keys: Vec<_> = all
+        .iter()
+        .map(|event| Message::key(&ROOM.into(), &event["event_id"].as_str().unwrap().into()))
+        .collect();
+    for (name, events) in [("first.jsonl", &first), ("all.jsonl", &all)] {
+        place.write(name, lines(events));
+        place.run(["import", name, "--store", "sqlite:chat.db", "--plain"]).done();
+        for _ in 0..2 {
+            // What was absent a moment ago is there.
+            let found = db.get_many(&keys).await.unwrap();
+            assert_eq!(found.iter().flatten().count(), events.len());
+        }
+    }
+    let counters = store.counters();
+    assert!(counters.hits >= 120, "the second time, all of them come from memory: {counters:?}");
+    place.run(["delete-before", "2100-01-01T00:00:00Z", "--store", "sqlite:chat.db", "--plain"]).done();
+    assert_eq!(db.get_many(&keys).await.unwrap().iter().flatten().count(), 0);
+    db.close().await.unwrap();
 }
