@@ -175,7 +175,7 @@ async fn measure(variant: &mut Variant, keys: &[StoredKey], round: usize) -> Res
     drop(snapshot);
     let mut batches = (0..COMMITS).map(|number| batch(HOT + number * 5, 5)).collect::<Vec<_>>().into_iter();
     variant.save.time(COMMITS, |_| store.commit(batches.next().into_iter().collect())).await;
-    if round % 10 == 0 {
+    if round.is_multiple_of(10) {
         let mut large = Some(batch(1_000_000 + round * 5_000, 5_000));
         variant.import.time(1, |_| store.commit(large.take().into_iter().collect())).await;
     }

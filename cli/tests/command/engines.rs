@@ -72,10 +72,8 @@ async fn a_cached_reader_sees_what_another_process_writes() {
     let url = format!("sqlite:{}", place.path("chat.db").display());
     let store = open(&url).cached(CacheOptions::default()).await.unwrap();
     let db = Database::open(store.clone(), matrix::schema()).await.unwrap();
-    let keys: Vec<_> = all
-        .iter()
-        .map(|event| Message::key(&ROOM.into(), &event["event_id"].as_str().unwrap().into()))
-        .collect();
+    let keys: Vec<_> =
+        all.iter().map(|event| Message::key(&ROOM.into(), &event["event_id"].as_str().unwrap().into())).collect();
     for (name, events) in [("first.jsonl", &first), ("all.jsonl", &all)] {
         place.write(name, lines(events));
         place.run(["import", name, "--store", "sqlite:chat.db", "--plain"]).done();
