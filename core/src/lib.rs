@@ -1,6 +1,7 @@
 //! The core of Strongroom: the waist that backends implement, keys, schema, and the typed database above them.
 //!
 //! Core knows no backend and no cipher.
+#![cfg_attr(test, allow(clippy::duplicate_mod, reason = "the cache's rule is tested over other primitives"))]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 // The derives write paths that begin with `::strongroom`; this lets them work inside core too.
