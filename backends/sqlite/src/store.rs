@@ -182,6 +182,7 @@ impl Inner {
 
     async fn close(&self, mut writer: Turn) -> Result<()> {
         self.changes.close();
+        self.info.caches.switch_off();
         self.snapshots.close();
         self.age.close();
         // What a snapshot holds on to cannot be moved out of the log.

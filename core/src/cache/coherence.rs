@@ -11,10 +11,12 @@ use crate::{ErrorKind, Result};
 /// Where entries lie.
 pub(super) trait Entries: Send + Sync + 'static {
     fn get(&self, key: &StoredKey) -> Option<Arc<Entry>>;
+    /// Whether there is room for an entry of so many bytes.
+    fn may_hold(&self, bytes: usize) -> bool;
     fn insert(&self, key: &StoredKey, entry: Arc<Entry>);
+    /// After an insert, when no lock is held.
+    fn make_room(&self);
     fn remove(&self, key: &StoredKey);
-    /// Lets all go, sooner or later: they are void.
-    fn release(&self);
     /// Lets go of all rows before it returns.
     fn wipe(&self);
 }
@@ -82,16 +84,14 @@ impl<E: Entries> Coherence<E> {
         self.wipe();
     }
 
-    /// Makes all entries and reads void.
+    /// Makes all entries and reads void, and gives the epoch that begins.
     pub(super) fn void(&self) -> u64 {
-        let epoch = self.epoch.fetch_add(1, Ordering::SeqCst) + 1;
-        self.entries.release();
-        epoch
+        self.epoch.fetch_add(1, Ordering::SeqCst) + 1
     }
 
     /// Makes all entries and reads void, and lets go of the rows before it returns.
     pub(super) fn wipe(&self) {
-        self.epoch.fetch_add(1, Ordering::SeqCst);
+        self.void();
         self.entries.wipe();
     }
 
@@ -107,6 +107,11 @@ impl<E: Entries> Coherence<E> {
             return None;
         }
         let entry = self.entries.get(key)?;
+        if entry.epoch < epoch {
+            // Nobody else will want it. (If it was replaced just now, that costs a miss.)
+            self.entries.remove(key);
+            return None;
+        }
         if entry.epoch == epoch && entry.since <= at { entry.row() } else { None }
     }
 
@@ -127,14 +132,18 @@ impl<E: Entries> Coherence<E> {
         if flights.up > 0 {
             return None;
         }
-        let epoch = self.void();
+        let new = self.void();
         self.known.fetch_max(as_of.0, Ordering::SeqCst);
-        Some(epoch)
+        // If something else made void what was read meanwhile, a lock say, it stays void.
+        Some(if new == epoch + 1 { new } else { epoch })
     }
 
     /// Keeps a row that was read in a view at `as_of`, unless it may have been written since.
     pub(super) fn keep(&self, key: &StoredKey, row: Option<&Row>, as_of: Revision, epoch: u64) {
         if self.is_off() || self.epoch() != epoch || self.is_stamped(key) {
+            return;
+        }
+        if !self.entries.may_hold(key.len() + row.map_or(0, |row| row.content.bytes())) {
             return;
         }
         let Some(entry) = Entry::new(key, row, as_of, epoch).map(Arc::new) else { return };
@@ -146,6 +155,7 @@ impl<E: Entries> Coherence<E> {
             // Under the lock: whoever writes the key from now on takes the entry away again.
             self.entries.insert(key, entry.clone());
         }
+        self.entries.make_room();
         if self.is_off() || self.epoch() != epoch {
             // It may have come too late to be let go with the others.
             entry.wipe();
@@ -274,7 +284,7 @@ impl<E: Entries> Flight<E> {
     }
 }
 
-/// Settled or not, it is over: a panic below is an outcome that nobody knows.
+/// Settled or not, it is over: where the caller went away or the store below panicked, nobody knows how.
 impl<E: Entries> Drop for Flight<E> {
     fn drop(&mut self) {
         let coherence = &self.coherence;
@@ -309,8 +319,7 @@ pub(super) struct Removal<E: Entries> {
 impl<E: Entries> Removal<E> {
     pub(super) fn begin(coherence: &Arc<Coherence<E>>) -> Self {
         let number = coherence.begin();
-        coherence.off.fetch_add(1, Ordering::SeqCst);
-        coherence.void();
+        coherence.switch_off();
         Removal { coherence: coherence.clone(), number, settled: false }
     }
 

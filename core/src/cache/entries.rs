@@ -33,19 +33,21 @@ struct Limits {
 
 impl Limits {
     /// moka has one limit, so each entry counts for at least its share of the bytes: as many as the entries allowed fill them.
-    fn weight(&self, entry: &Entry) -> u64 {
-        (entry.bytes as u64 + OVERHEAD_BYTES).max(self.entry_bytes_min)
+    fn weight(&self, bytes: usize) -> u64 {
+        (bytes as u64 + OVERHEAD_BYTES).max(self.entry_bytes_min)
     }
 }
 
 impl Memory {
     pub(super) fn new(entries_max: u64, bytes_max: u64) -> Self {
+        // What an entry weighs is told to moka in 32 bits, and the lightest must not weigh less than its share.
+        let bytes_max = bytes_max.min(entries_max.saturating_mul(u64::from(u32::MAX)));
         let limits = Limits { entry_bytes_min: bytes_max.div_ceil(entries_max.max(1)), bytes_max };
         let evictions = Arc::new(AtomicU64::new(0));
         let evicted = evictions.clone();
         let cache = Cache::builder()
             .max_capacity(bytes_max)
-            .weigher(move |_, entry: &Arc<Entry>| u32::try_from(limits.weight(entry)).unwrap_or(u32::MAX))
+            .weigher(move |_, entry: &Arc<Entry>| u32::try_from(limits.weight(entry.bytes)).unwrap_or(u32::MAX))
             .eviction_listener(move |_, entry: Arc<Entry>, cause| {
                 if cause == RemovalCause::Size {
                     evicted.fetch_add(1, Ordering::Relaxed);
@@ -69,14 +71,18 @@ impl Entries for Memory {
         self.cache.get(key)
     }
 
+    fn may_hold(&self, bytes: usize) -> bool {
+        self.limits.weight(bytes) <= (self.limits.bytes_max / PART).max(self.limits.entry_bytes_min)
+    }
+
     fn insert(&self, key: &StoredKey, entry: Arc<Entry>) {
-        let weight = self.limits.weight(&entry);
-        if weight > (self.limits.bytes_max / PART).max(self.limits.entry_bytes_min) {
-            return;
-        }
+        self.unseen.fetch_add(self.limits.weight(entry.bytes), Ordering::Relaxed);
         // A key of its own, as it may be a part of something larger.
         self.cache.insert(StoredKey::from(key.as_bytes().to_vec()), entry);
-        if self.unseen.fetch_add(weight, Ordering::Relaxed) + weight > self.limits.bytes_max / PART {
+    }
+
+    fn make_room(&self) {
+        if self.unseen.load(Ordering::Relaxed) > self.limits.bytes_max / PART {
             self.unseen.store(0, Ordering::Relaxed);
             self.cache.run_pending_tasks();
         }
@@ -86,15 +92,39 @@ impl Entries for Memory {
         self.cache.invalidate(key);
     }
 
-    fn release(&self) {
-        self.cache.invalidate_all();
-    }
-
     fn wipe(&self) {
         for (_, entry) in &self.cache {
             entry.wipe();
         }
         self.cache.invalidate_all();
         self.cache.run_pending_tasks();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::store::{Content, Revision, Row};
+
+    #[test]
+    fn every_row_is_let_go_of_before_wipe_returns() {
+        const ENTRIES: u32 = 20_000;
+        let memory = Memory::new(u64::from(ENTRIES), 1 << 30);
+        let row = Row { revision: Revision(1), content: Content::Value(Bytes::from_static(b"a secret")) };
+        let held: Vec<Arc<Entry>> = (0..ENTRIES)
+            .map(|number| {
+                let key = StoredKey::from(number.to_be_bytes().to_vec());
+                let entry =
+                    Arc::new(Entry::new(&key, Some(&row), Revision(1), u64::from(number % 3)).expect("a value"));
+                memory.insert(&key, entry.clone());
+                entry
+            })
+            .collect();
+        assert!(held.iter().all(|entry| entry.row().is_some()));
+        memory.wipe();
+        assert_eq!(held.iter().filter(|entry| entry.row().is_some()).count(), 0);
+        assert_eq!(memory.counts().1, 0);
     }
 }

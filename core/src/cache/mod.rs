@@ -16,20 +16,20 @@
 //!    of one revision.
 //! 4. **Void.** What cannot be told key by key begins a new epoch, and no entry of another one answers, nor is a row kept that was read in
 //!    another: a range was dropped, others have written, a layer below was locked or has sealed rows anew
-//!    ([`Caches`](crate::store::Caches)). While such a thing goes on, and after a `CommitUnknown` until a later commit shows that the store
-//!    has gone on, nothing is answered or kept.
+//!    ([`Caches`](crate::store::Caches)). While such a thing goes on, nothing is answered or kept; nor after a commit of which nobody knows
+//!    whether it happened, because the answer was `CommitUnknown` or its caller went away, until a later commit shows that the store
+//!    has gone on.
 //!
 //! Over an exclusive store, all that writes must go through the one cache: then an answer from memory asks nobody. Over a shared one the store is asked for its
 //! revision ([`Freshness`]). A commit that was made here takes the next revision; whatever else is newer than what is known comes
 //! from others, and makes everything void.
 //!
-//! Above an encrypting layer a cache holds plaintext: at most what [`CacheOptions`] allow, none of it after a lock or close, and each value
+//! Above an encrypting layer a cache holds plaintext: at most what [`CacheOptions`] allow, none of it after a lock, an erasure or a close, and each value
 //! is overwritten when the last who holds it lets go. Below one it holds sealed values, and spares reading but not decrypting: it works,
 //! and is seldom what one wants.
 //!
 //! A collection that no cache may hold is declared so: `#[record(.., uncached)]`.
 
-mod abandoned;
 mod coherence;
 mod entries;
 mod entry;
@@ -51,7 +51,6 @@ use crate::store::{
     Batch, CacheCounters, Compaction, Guard, KeyRange, Outcome, Page, Read, Revision, Rows, Scan, Snapshot, Store,
     StoreInfo, StoredKey, Summary, Usage,
 };
-use abandoned::Finishing;
 use coherence::{Flight, Removal};
 pub use options::{CacheOptions, Freshness};
 use shared::{Shared, View};
@@ -59,7 +58,7 @@ use snapshot::CachedSnapshot;
 
 /// A store with rows of the one below in memory. Made by [`CacheOptions::over`]; what it promises is in [the module](self).
 pub struct Cached<S> {
-    inner: Arc<S>,
+    inner: S,
     cache: Arc<Shared>,
 }
 
@@ -67,7 +66,7 @@ impl<S: Store> Cached<S> {
     fn new(inner: S, options: &CacheOptions) -> Self {
         let cache = Arc::new(Shared::new(inner.info(), options));
         inner.info().caches.add(&cache);
-        Cached { inner: Arc::new(inner), cache }
+        Cached { inner, cache }
     }
 
     /// The store below. What is written there, past an exclusive store's cache, the cache does not see.
@@ -87,7 +86,6 @@ impl<S: Store> Cached<S> {
 
     /// Where entries may answer from, and the epoch of what is read from below. `None`: they may not.
     async fn view(&self) -> Result<Option<View>> {
-        self.cache.abandoned.look();
         let coherence = &self.cache.coherence;
         let epoch = coherence.epoch();
         if coherence.is_off() {
@@ -95,8 +93,12 @@ impl<S: Store> Cached<S> {
         }
         let Some(look) = self.cache.must_ask() else { return Ok(Some(View { at: coherence.known(), epoch })) };
         let as_of = self.inner.get(&[]).await?.as_of;
-        let Some(epoch) = self.cache.observe(as_of, epoch) else { return Ok(None) };
+        if self.cache.observe(as_of, epoch).is_none() {
+            return Ok(None);
+        }
         self.cache.asked(look);
+        // What is read from below is read from now on.
+        let epoch = coherence.epoch();
         Ok(Some(View { at: coherence.known(), epoch }))
     }
 }
@@ -110,7 +112,10 @@ impl<S: Store> Read for Cached<S> {
         let view = if cache.may_keep_some(keys) { self.view().await? } else { None };
         let Some(view) = view else {
             cache.bypass(keys.len());
-            return self.inner.get(keys).await;
+            let began = cache.coherence.epoch();
+            let read = self.inner.get(keys).await?;
+            cache.observe(read.as_of, began);
+            return Ok(read);
         };
         let mut found = cache.look_up(keys, view.at);
         if found.missing.is_empty() {
@@ -118,31 +123,33 @@ impl<S: Store> Read for Cached<S> {
             return Ok(Rows { as_of: view.at, rows: found.rows });
         }
         let missing = found.keys(keys);
-        let mut read = self.inner.get(&missing).await?;
-        let mut epoch = cache.observe(read.as_of, view.epoch);
+        let read = self.inner.get(&missing).await?;
+        let epoch = cache.observe(read.as_of, view.epoch);
         if missing.len() < keys.len() && (epoch.is_none() || !cache.look_up_again(keys, &mut found, read.as_of)) {
             // What was in memory is not known to be so in the view of what was not: all of it from one view.
-            let began = epoch.unwrap_or(view.epoch);
-            read = self.inner.get(keys).await?;
-            epoch = cache.observe(read.as_of, began);
-            if let Some(epoch) = epoch {
-                cache.keep(keys, &read, epoch);
-            }
+            let began = cache.coherence.epoch();
+            let read = self.inner.get(keys).await?;
+            let epoch = cache.observe(read.as_of, began);
+            cache.keep(keys, &read, epoch);
             return Ok(read);
         }
-        if let Some(epoch) = epoch {
-            cache.keep(&missing, &read, epoch);
-        }
+        cache.keep(&missing, &read, epoch);
         cache.hit(keys.len() - missing.len());
         found.fill(read)
     }
 
     async fn scan(&self, scan: &Scan) -> Result<Page> {
-        self.inner.scan(scan).await
+        let began = self.cache.coherence.epoch();
+        let page = self.inner.scan(scan).await?;
+        self.cache.observe(page.as_of, began);
+        Ok(page)
     }
 
     async fn summarize(&self, range: &KeyRange) -> Result<Summary> {
-        self.inner.summarize(range).await
+        let began = self.cache.coherence.epoch();
+        let summary = self.inner.summarize(range).await?;
+        self.cache.observe(summary.as_of, began);
+        Ok(summary)
     }
 }
 
@@ -154,7 +161,6 @@ impl<S: Store> Store for Cached<S> {
     }
 
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>> {
-        self.cache.abandoned.look();
         let epoch = self.cache.coherence.epoch();
         let inner = self.inner.snapshot().await?;
         let epoch = self.cache.observe(inner.revision(), epoch);
@@ -162,19 +168,15 @@ impl<S: Store> Store for Cached<S> {
     }
 
     async fn commit(&self, batches: Vec<Batch>) -> Result<Vec<Outcome>> {
-        self.cache.abandoned.look();
-        let (inner, cache) = (self.inner.clone(), self.cache.clone());
-        let flight = Flight::begin(&cache.coherence, &batches);
-        let commit = async move {
-            let result = inner.commit(batches).await;
-            flight.settle(&result);
-            if result.iter().flatten().any(|outcome| matches!(outcome, Outcome::Conflict { .. })) {
-                // Perhaps to others, who were not looked for yet.
-                cache.ask_next();
-            }
-            result
-        };
-        Finishing::new(commit, &self.cache.abandoned).await
+        // If this is given up half way, the flight ends unsettled: nobody knows what comes of it.
+        let flight = Flight::begin(&self.cache.coherence, &batches);
+        let result = self.inner.commit(batches).await;
+        flight.settle(&result);
+        if result.iter().flatten().any(|outcome| matches!(outcome, Outcome::Conflict { .. })) {
+            // Perhaps to others, who were not looked for yet.
+            self.cache.ask_next();
+        }
+        result
     }
 
     async fn changed(&self, after: Revision) -> Result<Revision> {
@@ -184,15 +186,10 @@ impl<S: Store> Store for Cached<S> {
     }
 
     async fn drop_range(&self, range: &KeyRange, guards: &[Guard]) -> Result<Outcome> {
-        self.cache.abandoned.look();
-        let (inner, range, guards) = (self.inner.clone(), range.clone(), guards.to_vec());
         let removal = Removal::begin(&self.cache.coherence);
-        let drop_range = async move {
-            let result = inner.drop_range(&range, &guards).await;
-            removal.settle(&result);
-            result
-        };
-        Finishing::new(drop_range, &self.cache.abandoned).await
+        let result = self.inner.drop_range(range, guards).await;
+        removal.settle(&result);
+        result
     }
 
     async fn compact(&self) -> Result<Compaction> {

@@ -1,10 +1,9 @@
 //! What a cache and its snapshots share: entries under the rule, counters, and when the store has to be asked.
 
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::abandoned::Abandoned;
 use super::coherence::Coherence;
 use super::entries::Memory;
 use super::options::{CacheOptions, Freshness};
@@ -13,19 +12,24 @@ use crate::error::{Error, ErrorKind, Limit};
 use crate::store::{Cache, CacheCounters, Caches, Revision, Row, Rows, Sharing, StoreInfo, StoredKey};
 use crate::{Clock, Result, Timestamp};
 
-/// When the store was never asked, or has to be asked again.
-const NEVER: i64 = i64::MIN;
+/// When a shared store was asked for its revision.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Question {
+    /// `None`: it has to be asked.
+    at: Option<Timestamp>,
+    /// How often it had to be asked again, for what others did.
+    number: u64,
+}
 
 pub(super) struct Shared {
     pub(super) coherence: Arc<Coherence<Memory>>,
-    pub(super) abandoned: Abandoned,
     name: &'static str,
     get_keys_max: usize,
     sharing: Sharing,
     caches: Caches,
     freshness: Freshness,
     clock: Arc<dyn Clock>,
-    asked_at: AtomicI64,
+    last: Mutex<Question>,
     hits: AtomicU64,
     misses: AtomicU64,
     bypasses: AtomicU64,
@@ -72,14 +76,13 @@ impl Shared {
         }
         Shared {
             coherence: Arc::new(coherence),
-            abandoned: Abandoned::default(),
             name: info.name,
             get_keys_max: info.limits.get_keys_max,
             sharing: info.sharing,
             caches: info.caches.clone(),
             freshness: options.freshness,
             clock: options.clock.clone(),
-            asked_at: AtomicI64::new(NEVER),
+            last: Mutex::default(),
             hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
             bypasses: AtomicU64::new(0),
@@ -128,8 +131,9 @@ impl Shared {
         true
     }
 
-    /// Keeps what was read from below.
-    pub(super) fn keep(&self, keys: &[StoredKey], read: &Rows, epoch: u64) {
+    /// Keeps what was read from below in this epoch; without one, nothing.
+    pub(super) fn keep(&self, keys: &[StoredKey], read: &Rows, epoch: Option<u64>) {
+        let Some(epoch) = epoch else { return self.bypass(keys.len()) };
         let mut bypassed = 0;
         for (key, row) in keys.iter().zip(&read.rows) {
             if self.caches.may_keep(key) {
@@ -150,26 +154,35 @@ impl Shared {
         self.bypasses.fetch_add(keys as u64, Ordering::Relaxed);
     }
 
-    /// Whether the store has to be asked for its revision first; then, when that is.
-    pub(super) fn must_ask(&self) -> Option<Timestamp> {
+    /// Whether the store has to be asked for its revision first; then, what to [tell](Self::asked) when it was.
+    pub(super) fn must_ask(&self) -> Option<Question> {
         if self.sharing == Sharing::Exclusive {
             return None;
         }
-        let Freshness::Stale { stale_ms_max } = self.freshness else { return Some(Timestamp::MIN) };
-        let (now, asked_at) = (self.clock.now(), self.asked_at.load(Ordering::SeqCst));
-        let age_ms = now.as_millis().checked_sub(asked_at).and_then(|age| u64::try_from(age).ok());
-        let fresh = asked_at != NEVER && age_ms.is_some_and(|age| age < stale_ms_max);
-        if fresh { None } else { Some(now) }
+        let last = *self.last();
+        let Freshness::Stale { stale_ms_max } = self.freshness else { return Some(last) };
+        let now = self.clock.now();
+        // A clock that has gone back tells nothing.
+        let age_ms = last.at.and_then(|at| u64::try_from(now.as_millis().checked_sub(at.as_millis())?).ok());
+        if age_ms.is_some_and(|age| age < stale_ms_max) { None } else { Some(Question { at: Some(now), ..last }) }
     }
 
-    /// The store was asked, then.
-    pub(super) fn asked(&self, then: Timestamp) {
-        self.asked_at.store(then.as_millis(), Ordering::SeqCst);
+    /// The store was asked; it counts, unless it has to be asked again since.
+    pub(super) fn asked(&self, question: Question) {
+        let mut last = self.last();
+        if last.number == question.number {
+            *last = question;
+        }
     }
 
     /// The store has to be asked before the next answer.
     pub(super) fn ask_next(&self) {
-        self.asked_at.store(NEVER, Ordering::SeqCst);
+        let mut last = self.last();
+        *last = Question { at: None, number: last.number + 1 };
+    }
+
+    fn last(&self) -> MutexGuard<'_, Question> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Learns of a view, as [`Coherence::observe`].

@@ -31,9 +31,7 @@ impl Read for CachedSnapshot {
         }
         let missing = found.keys(keys);
         let read = self.inner.get(&missing).await?;
-        if let Some(epoch) = self.epoch {
-            self.cache.keep(&missing, &read, epoch);
-        }
+        self.cache.keep(&missing, &read, self.epoch);
         self.cache.hit(keys.len() - missing.len());
         found.fill(read)
     }

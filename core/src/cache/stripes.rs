@@ -1,6 +1,6 @@
 //! What is known of keys that are being written or were: by the hash of the key, so that it takes the same room for any number.
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
 use super::sync::{Mutex, MutexGuard};
 use crate::store::Revision;
@@ -12,7 +12,8 @@ const STRIPES: usize = 4_096;
 /// The stripes of all keys.
 pub(super) struct Stripes {
     stripes: Box<[Mutex<Stripe>]>,
-    hasher: RandomState,
+    /// The same in every process: keys that were chosen to share a stripe make each other miss, no more.
+    hasher: BuildHasherDefault<DefaultHasher>,
 }
 
 /// What is known of the keys of one stripe.
@@ -30,7 +31,7 @@ impl Stripes {
     }
 
     pub(super) fn with(number: usize) -> Self {
-        Stripes { stripes: (0..number).map(|_| Mutex::default()).collect(), hasher: RandomState::new() }
+        Stripes { stripes: (0..number).map(|_| Mutex::default()).collect(), hasher: BuildHasherDefault::default() }
     }
 
     /// The stripe of a key.

@@ -11,7 +11,7 @@ use super::{KeyRange, StoredKey};
 /// The caches of one open store: a handle that all its layers share through their [`StoreInfo`](super::StoreInfo).
 ///
 /// A cache answers without asking the layers below. So a layer that takes back what it once answered, other than by a commit that came
-/// from above, has to say so here: an encrypting one when it is locked, or when it seals rows anew.
+/// from above, has to say so here: an encrypting one when it is locked, or when it seals rows anew, and each of them when it is closed.
 ///
 /// A backend makes one with `Caches::default()`; a layer passes on the one below.
 #[derive(Clone, Default)]
@@ -65,6 +65,11 @@ impl Caches {
         self.0.suspended.fetch_add(1, Ordering::SeqCst);
         self.clear();
         Suspension(self.clone())
+    }
+
+    /// Switches every cache off for good: a backend does when it is closed, since it may be closed past the caches above.
+    pub fn switch_off(&self) {
+        drop(self.suspend());
     }
 
     /// Whether caches are switched off.
@@ -179,7 +184,7 @@ mod tests {
         assert!(caches.suspended());
         other.end();
         assert!(!caches.suspended());
-        drop(caches.suspend());
+        caches.switch_off();
         assert!(caches.suspended());
     }
 

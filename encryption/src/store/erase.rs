@@ -25,6 +25,7 @@ impl<S: Store> Encrypted<S> {
         let batch = Batch { writes: own.map(|key| (key, Write::Delete)).into(), ..Batch::default() };
         commit_alone(&self.inner, batch).await?;
         self.vault.close();
+        self.info.caches.switch_off();
         match self.inner.compact().await {
             Err(error) if error.kind() != ErrorKind::Unsupported => return Err(error),
             _ => {}

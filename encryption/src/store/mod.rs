@@ -168,7 +168,7 @@ impl<S: Store> Store for Encrypted<S> {
 
     async fn close(&self) -> Result<()> {
         self.vault.close();
-        self.info.caches.clear();
+        self.info.caches.switch_off();
         self.inner.close().await
     }
 }

@@ -49,7 +49,10 @@ const PUT_PAIR: Step = |world| world.put(&[key(0), key(1)]);
 const PUT_NEW: Step = |world| world.put(&[key(2)]);
 const DELETE: Step = |world| world.delete(&key(0));
 const DROP_RANGE: Step = |world| world.drop_all();
-const PUT_ELSEWHERE: Step = |world| world.put_elsewhere(&key(0));
+const PUT_ELSEWHERE: Step = |world| world.put_elsewhere(&key(1));
+const PUT_GIVEN_UP: Step = |world| world.put_given_up(&key(0), &key(1));
+const LOCK: Step = |world| world.lock();
+const READ_BESIDE_LOCK: Step = |world| world.get_beside_lock(&[key(0), key(1)]);
 const VIEW: Step = |world| world.snapshot(&[key(0)], || {});
 const SNAPSHOT: Step = |world| world.snapshot(&[key(0), key(2)], || world.put(&[key(0), key(2)]));
 
@@ -95,7 +98,7 @@ fn reads_cross_commits() {
         for warm in [false, true] {
             many(sharing, Mistake::None, warm, [READ, PUT]);
             many(sharing, Mistake::None, warm, [READ_ALL, READ, PUT_PAIR, DELETE]);
-            many(sharing, Mistake::None, warm, [READ_ALL, READ_STAMPED, STAMP, PUT_NEW]);
+            many(sharing, Mistake::None, warm, [READ_ALL, READ_STAMPED, READ_STAMPED, STAMP]);
         }
     }
     for mistake in [Mistake::KeptWhateverHappened, Mistake::UnmarkedBefore] {
@@ -142,6 +145,18 @@ fn nobody_knows_whether_it_happened() {
         many(sharing, Mistake::None, true, [READ_ALL, PUT_UNKNOWN]);
         many(sharing, Mistake::None, true, [READ_ALL, PUT_UNKNOWN, PUT_PAIR]);
         many(sharing, Mistake::None, false, [SNAPSHOT, PUT_UNKNOWN, DELETE]);
+        for warm in [false, true] {
+            many(sharing, Mistake::None, warm, [READ_ALL, VIEW, PUT_GIVEN_UP]);
+        }
+    }
+    is_found(Mistake::GivenUpUnheeded, |mistake| many(Exclusive, mistake, true, [READ_ALL, PUT_GIVEN_UP]));
+}
+
+#[test]
+fn a_layer_below_is_locked() {
+    for warm in [false, true] {
+        many(Exclusive, Mistake::None, warm, [READ_BESIDE_LOCK, LOCK, PUT]);
+        many(Shared, Mistake::None, warm, [READ_BESIDE_LOCK, LOCK, PUT_ELSEWHERE]);
     }
 }
 

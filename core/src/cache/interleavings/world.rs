@@ -32,6 +32,8 @@ pub(super) enum Mistake {
     OthersUnseen,
     /// Rows are sealed anew without telling the caches.
     Untold,
+    /// The keys of a commit that was given up are free at once.
+    GivenUpUnheeded,
 }
 
 type State = HashMap<StoredKey, Row>;
@@ -90,8 +92,11 @@ impl Entries for Map {
         self.lock().remove(key);
     }
 
-    /// Sooner or later: never.
-    fn release(&self) {}
+    fn may_hold(&self, _: usize) -> bool {
+        true
+    }
+
+    fn make_room(&self) {}
 
     fn wipe(&self) {
         let entries: Vec<_> = self.lock().values().cloned().collect();
@@ -119,23 +124,57 @@ pub(super) struct World {
     caches: Caches,
     /// The newest revision whose outcome was given.
     told: std::sync::Mutex<Revision>,
+    locked: std::sync::atomic::AtomicBool,
+    lock_returned: std::sync::atomic::AtomicBool,
     mistake: Mistake,
 }
 
 impl World {
     fn new(sharing: Sharing, keys: &[StoredKey], mistake: Mistake) -> Arc<Self> {
         let caches = Caches::default();
-        let rule = Arc::new(Coherence::new(Map::default(), Stripes::with(1), sharing, caches.clone()));
+        let rule = Arc::new(Coherence::new(Map::default(), Stripes::with(64), sharing, caches.clone()));
         let below = Below::new(keys);
-        Arc::new(World { below, rule, sharing, caches, told: std::sync::Mutex::new(Revision(1)), mistake })
+        Arc::new(World {
+            below,
+            rule,
+            sharing,
+            caches,
+            told: std::sync::Mutex::new(Revision(1)),
+            locked: Default::default(),
+            lock_returned: Default::default(),
+            mistake,
+        })
     }
 
     /// A `get` of the store. Checks that all of it is as it was at one revision, no older than what was told before.
     pub(super) fn get(&self, keys: &[StoredKey]) {
         let told = *self.told();
-        let (as_of, rows) = self.answer(keys);
+        let Some((as_of, rows)) = self.answer(keys) else { return };
         assert!(as_of >= told, "at {as_of}, and {told} was told before");
         self.check(keys, as_of, &rows);
+        self.tell(as_of);
+    }
+
+    /// A `get` by the only reader there is. If a layer below was locked meanwhile, nothing is in memory.
+    pub(super) fn get_beside_lock(&self, keys: &[StoredKey]) {
+        self.get(keys);
+        if self.lock_returned.load(std::sync::atomic::Ordering::SeqCst) {
+            assert!(keys.iter().all(|key| self.rule.look_up(key, self.rule.known()).is_none()), "kept past a lock");
+            assert!(!self.holds_void_rows(), "in memory past a lock");
+        }
+    }
+
+    /// A layer below is locked: it answers no more, and rows are gone from memory when it returns.
+    pub(super) fn lock(&self) {
+        self.locked.store(true, std::sync::atomic::Ordering::SeqCst);
+        self.rule.wipe();
+        self.lock_returned.store(true, std::sync::atomic::Ordering::SeqCst);
+    }
+
+    fn holds_void_rows(&self) -> bool {
+        let epoch = self.rule.epoch();
+        let entries: Vec<_> = self.rule.entries.lock().values().cloned().collect();
+        entries.iter().any(|entry| entry.epoch < epoch && entry.row().is_some())
     }
 
     fn check(&self, keys: &[StoredKey], as_of: Revision, rows: &[Option<Row>]) {
@@ -144,21 +183,20 @@ impl World {
         assert_eq!(rows, right, "at {as_of}");
     }
 
-    fn answer(&self, keys: &[StoredKey]) -> (Revision, Vec<Option<Row>>) {
+    /// `None`: a layer below is locked, and it is that which was asked.
+    fn answer(&self, keys: &[StoredKey]) -> Option<(Revision, Vec<Option<Row>>)> {
         let mut epoch = self.rule.epoch();
         let mut at = self.rule.known();
         if self.sharing == Sharing::Shared && self.mistake != Mistake::OthersUnseen {
-            let (newest, _) = self.below.newest();
-            match self.rule.observe(newest, epoch) {
-                Some(new) => (epoch, at) = (new, self.rule.known()),
-                None => at = Revision(u64::MAX),
-            }
+            let (newest, _) = self.read_below()?;
+            let known = self.rule.observe(newest, epoch).map(|_| self.rule.known());
+            (epoch, at) = (self.rule.epoch(), known.unwrap_or(Revision(u64::MAX)));
         }
         let found: Vec<Option<Option<Row>>> = keys.iter().map(|key| self.rule.look_up(key, at)).collect();
         if found.iter().all(Option::is_some) {
-            return (at, found.into_iter().flatten().collect());
+            return Some((at, found.into_iter().flatten().collect()));
         }
-        let (as_of, state) = self.below.newest();
+        let (as_of, state) = self.read_below()?;
         let observed = self.rule.observe(as_of, epoch);
         let missing = |at: &usize| found[*at].is_none();
         let again = |at: usize| match self.mistake {
@@ -176,12 +214,20 @@ impl World {
             }
         }
         match rows.into_iter().collect() {
-            Some(rows) => (as_of, rows),
+            Some(rows) => Some((as_of, rows)),
             None => {
-                let (as_of, state) = self.below.newest();
-                (as_of, keys.iter().map(|key| state.get(key).cloned()).collect())
+                let epoch = self.rule.epoch();
+                let (as_of, state) = self.read_below()?;
+                if let Some(epoch) = self.rule.observe(as_of, epoch) {
+                    keys.iter().for_each(|key| self.keep(key, &state, as_of, epoch));
+                }
+                Some((as_of, keys.iter().map(|key| state.get(key).cloned()).collect()))
             }
         }
+    }
+
+    fn read_below(&self) -> Option<(Revision, State)> {
+        if self.locked.load(std::sync::atomic::Ordering::SeqCst) { None } else { Some(self.below.newest()) }
     }
 
     fn keep(&self, key: &StoredKey, state: &State, as_of: Revision, epoch: u64) {
@@ -269,7 +315,7 @@ impl World {
 
     pub(super) fn drop_all(&self) {
         if self.mistake == Mistake::VoidBeforeOnly {
-            self.rule.void();
+            self.rule.wipe();
             let revision = self.below.commit(|state, _| state.clear());
             self.rule.observe(revision, self.rule.epoch());
             self.tell(revision);
@@ -287,6 +333,19 @@ impl World {
         let flight = Flight::begin(&self.rule, &[batch]);
         self.below.commit(|state, revision| drop(state.insert(key.clone(), row(revision.0))));
         flight.settle(&Err(Error::new(ErrorKind::CommitUnknown, "the connection is gone")));
+    }
+
+    /// A commit whose caller goes away: it comes before whatever is begun later, and then one comes.
+    pub(super) fn put_given_up(&self, key: &StoredKey, then: &StoredKey) {
+        let batch = Batch { writes: [(key.clone(), Write::Put(Bytes::new()))].into(), ..Batch::default() };
+        let flight = Flight::begin(&self.rule, &[batch]);
+        if self.mistake == Mistake::GivenUpUnheeded {
+            flight.settle(&Err(Error::new(ErrorKind::Io, "nothing happened")));
+        } else {
+            drop(flight);
+        }
+        self.below.commit(|state, revision| drop(state.insert(key.clone(), row(revision.0))));
+        self.put(std::slice::from_ref(then));
     }
 
     /// A layer below seals a row anew: the same value at another revision.
@@ -326,6 +385,9 @@ pub(super) fn run(sharing: Sharing, mistake: Mistake, warm: bool, threads: &[fn(
     last(&world);
     for thread in others {
         thread.join().expect("the thread has found what is wrong");
+    }
+    if world.locked.load(std::sync::atomic::Ordering::SeqCst) {
+        assert!(!world.holds_void_rows(), "in memory after a lock");
     }
     // And nothing wrong has been left behind.
     world.get(&[key(0)]);

@@ -83,6 +83,7 @@ impl<V: View> Views<V> {
     /// Ends reading for good: every snapshot, every waiting and every later call answers `Closed`.
     pub fn close(&self) {
         self.set(Current::Closed);
+        self.info.caches.switch_off();
         self.snapshots.close();
     }
 
