@@ -1,32 +1,32 @@
 //! `Cached`: rows that were read, kept in memory, over any store.
 //!
-//! It answers `get`, of the store and of its snapshots, so also the reads of transactions; pages and summaries go through. A row that is
-//! not there is remembered as well. It can never answer what the store below would not: that rests on this rule, which the code in
-//! `coherence` follows step by step, and of which the tests explore every interleaving.
+//! It answers `get`, of the store and of its snapshots, so also the reads of transactions; pages and summaries go through. A row
+//! that is not there is remembered as well. It can never answer what the store below would not: that rests on this rule, which
+//! the code in `coherence` follows step by step, and of which the tests explore every interleaving.
 //!
-//! 1. **Marked before.** Before the store below is told of a commit, every key that it writes is marked. A marked key is neither answered nor
-//!    kept. When the outcome is known, the entries of what was committed go, its revision is noted beside the key, and then the mark
-//!    goes. A batch that was in conflict, was rejected or failed changes nothing, and what a commit brings is never kept: only what is
-//!    read is.
-//! 2. **Kept if nothing has happened since.** A row that was read in a view at revision A is kept if its key is not marked, and nothing newer than A is
-//!    noted beside it. So it makes no difference how long ago that view began.
-//! 3. **Answered at a revision.** An entry says since when it has been so: from the row's own revision on; an absence, from the view on in which it was seen. As
-//!    long as it is there and not marked it has been so until now. So it may answer any view at a revision R between the two: a
-//!    snapshot at its own, a `get` at the newest revision that is known here. All rows of an answer, from memory or from below, are
-//!    of one revision.
-//! 4. **Void.** What cannot be told key by key begins a new epoch, and no entry of another one answers, nor is a row kept that was read in
-//!    another: a range was dropped, others have written, a layer below was locked or has sealed rows anew
-//!    ([`Caches`](crate::store::Caches)). While such a thing goes on, nothing is answered or kept; nor after a commit of which nobody knows
-//!    whether it happened, because the answer was `CommitUnknown` or its caller went away, until a later commit shows that the store
-//!    has gone on.
+//! 1. **Marked before.** Before the store below is told of a commit, every key that it writes is marked. A marked key is neither
+//!    answered nor kept. When the outcome is known, the entries of what was committed go, its revision is noted beside the key,
+//!    and then the mark goes. A batch that was in conflict, was rejected or failed changes nothing, and what a commit brings is
+//!    never kept: only what is read is.
+//! 2. **Kept if nothing has happened since.** A row that was read in a view at revision A is kept if its key is not marked, and
+//!    nothing newer than A is noted beside it. So it makes no difference how long ago that view began.
+//! 3. **Answered at a revision.** An entry says since when it has been so: from the row's own revision on; an absence, from the
+//!    view on in which it was seen. As long as it is there and not marked it has been so until now. So it may answer any view at
+//!    a revision R between the two: a snapshot at its own, a `get` at the newest revision that is known here. All rows of an
+//!    answer, from memory or from below, are of one revision.
+//! 4. **Void.** What cannot be told key by key begins a new epoch, and no entry of another one answers, nor is a row kept that
+//!    was read in another: a range was dropped, others have written, a layer below was locked or has sealed rows anew
+//!    ([`Caches`](crate::store::Caches)). While such a thing goes on, nothing is answered or kept; nor after a commit of which
+//!    nobody knows whether it happened, because the answer was `CommitUnknown` or its caller went away, until a later commit
+//!    shows that the store has gone on.
 //!
-//! Over an exclusive store, all that writes must go through the one cache: then an answer from memory asks nobody. Over a shared one the store is asked for its
-//! revision ([`Freshness`]). A commit that was made here takes the next revision; whatever else is newer than what is known comes
-//! from others, and makes everything void.
+//! Over an exclusive store, all that writes must go through the one cache: then an answer from memory asks nobody. Over a shared
+//! one the store is asked for its revision ([`Freshness`]). A commit that was made here takes the next revision; whatever else is
+//! newer than what is known comes from others, and makes everything void.
 //!
-//! Above an encrypting layer a cache holds plaintext: at most what [`CacheOptions`] allow, none of it after a lock, an erasure or a close, and each value
-//! is overwritten when the last who holds it lets go. Below one it holds sealed values, and spares reading but not decrypting: it works,
-//! and is seldom what one wants.
+//! Above an encrypting layer a cache holds plaintext: at most what [`CacheOptions`] allow, none of it after a lock, an erasure or
+//! a close, and each value is overwritten when the last who holds it lets go. Below one it holds sealed values, and spares
+//! reading but not decrypting: it works, and is seldom what one wants.
 //!
 //! A collection that no cache may hold is declared so: `#[record(.., uncached)]`.
 
