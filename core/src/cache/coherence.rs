@@ -115,8 +115,8 @@ impl<E: Entries> Coherence<E> {
         if entry.epoch == epoch && entry.since <= at { entry.row() } else { None }
     }
 
-    /// Learns of a view: it is there, at this revision. Gives the epoch of what is read in it: `epoch`, which was taken before, or the
-    /// one that it begins, because others have written. `None`: it cannot be told yet who wrote what is new.
+    /// Learns of a view: it is there, at this revision. Gives the epoch of what is read in it: `epoch`, which was taken
+    /// before, or the one that it begins, because others have written. `None`: it cannot be told yet who wrote what is new.
     pub(super) fn observe(&self, as_of: Revision, epoch: u64) -> Option<u64> {
         if self.sharing == Sharing::Exclusive {
             self.known.fetch_max(as_of.0, Ordering::SeqCst);

@@ -10,8 +10,8 @@ use super::coherence::Entries;
 use super::entry::Entry;
 use crate::store::StoredKey;
 
-/// What an entry takes beside the bytes of key and row: allocations, reference counts, nodes of moka. `strongroom-benches` measures it: 523
-/// bytes on 64-bit Linux.
+/// What an entry takes beside the bytes of key and row: allocations, reference counts, nodes of moka. `strongroom-benches`
+/// measures it: 523 bytes on 64-bit Linux.
 const OVERHEAD_BYTES: u64 = 530;
 /// The part of the limit that a single entry may take, and that may be over it for a moment.
 const PART: u64 = 16;

@@ -2,7 +2,7 @@
 //!
 //! It answers `get`, of the store and of its snapshots, so also the reads of transactions; pages and summaries go through. A row
 //! that is not there is remembered as well. It can never answer what the store below would not: that rests on this rule, which
-//! the code in `coherence` follows step by step, and of which the tests explore every interleaving.
+//! the code in `coherence` follows step by step, and whose interleavings the tests explore.
 //!
 //! 1. **Marked before.** Before the store below is told of a commit, every key that it writes is marked. A marked key is neither
 //!    answered nor kept. When the outcome is known, the entries of what was committed go, its revision is noted beside the key,

@@ -25,8 +25,9 @@ pub struct CacheOptions {
     pub entries_max: u64,
     /// Bytes that they take at most: of keys, of values and of what it takes to keep them. 16 MiB unless set; 0 keeps none.
     ///
-    /// Both limits hold together: a row counts for its bytes, and for no less than `bytes_max / entries_max`. A row that would take more
-    /// than a sixteenth of the bytes is not kept (unless an entry's share is larger), and for a moment there may be a sixteenth too much.
+    /// Both limits hold together: a row counts for its bytes, and for no less than `bytes_max / entries_max`. A row that
+    /// would take more than a sixteenth of the bytes is not kept (unless an entry's share is larger), and for a moment there
+    /// may be a sixteenth too much.
     pub bytes_max: u64,
     /// How old an answer may be, over a store that other processes write to. Over another it makes no difference: every
     /// answer is exact.
@@ -44,9 +45,10 @@ pub enum Freshness {
     Exact,
     /// So many milliseconds: within them the store is not asked, and what other processes commit may go unseen.
     ///
-    /// This handle's own commits are seen at once, and so is what [`changed`](crate::store::Store::changed) has told of. All rows of an answer
-    /// are of one revision all the same, snapshots are exact, and a transaction that was led astray meets its guards and runs again
-    /// on what is there. But a read outside of one, or an answer such as `NotFound`, may be so much out of date.
+    /// This handle's own commits are seen at once, and so is what [`changed`](crate::store::Store::changed) has told of. All
+    /// rows of an answer are of one revision all the same, snapshots are exact, and a transaction that was led astray meets
+    /// its guards and runs again on what is there. But a read outside of one, or an answer such as `NotFound`, may be so much
+    /// out of date.
     Stale {
         /// Milliseconds.
         stale_ms_max: u64,

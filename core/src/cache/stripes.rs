@@ -5,8 +5,8 @@ use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use super::sync::{Mutex, MutexGuard};
 use crate::store::Revision;
 
-/// Stripes, each of which many keys share. Two keys in one stripe cost a miss now and then, no more: a group of 64 saves marks one in
-/// thirteen.
+/// Stripes, each of which many keys share. Two keys in one stripe cost a miss now and then, no more: a group of 64 saves
+/// marks one in thirteen.
 const STRIPES: usize = 4_096;
 
 /// The stripes of all keys.

@@ -10,8 +10,9 @@ use super::{KeyRange, StoredKey};
 
 /// The caches of one open store: a handle that all its layers share through their [`StoreInfo`](super::StoreInfo).
 ///
-/// A cache answers without asking the layers below. So a layer that takes back what it once answered, other than by a commit that came
-/// from above, has to say so here: an encrypting one when it is locked, or when it seals rows anew, and each of them when it is closed.
+/// A cache answers without asking the layers below. So a layer that takes back what it once answered, other than by a commit
+/// that came from above, has to say so here: an encrypting one when it is locked, or when it seals rows anew, and each of
+/// them when it is closed.
 ///
 /// A backend makes one with `Caches::default()`; a layer passes on the one below.
 #[derive(Clone, Default)]
@@ -130,8 +131,8 @@ impl Debug for Caches {
 
 /// Caches that are switched off.
 ///
-/// Dropped without an [end](Self::end), they stay off as long as the store is open: whoever gives up a change of rows half way cannot
-/// know what became of it.
+/// Dropped without an [end](Self::end), they stay off as long as the store is open: whoever gives up a change of rows half
+/// way cannot know what became of it.
 #[derive(Debug)]
 #[must_use = "caches stay off until it is ended"]
 pub struct Suspension(Caches);

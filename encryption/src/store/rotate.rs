@@ -62,10 +62,9 @@ impl<S: Store> Encrypted<S> {
 
     /// Seals every value anew that an older key sealed, then destroys the keys that nothing needs.
     ///
-    /// It works in batches beside readers and writers. Caches above are off during each, and stay off if this is dropped in the middle of
-    /// one. Interrupted, it goes on where it was when it is called again, in
-    /// whatever process. `progress` is told after each batch. An old key is destroyed only after a look at every row of the store has
-    /// found no use of it.
+    /// It works in batches beside readers and writers. Caches above are off during each, and stay off if this is dropped in
+    /// the middle of one. Interrupted, it goes on where it was when it is called again, in whatever process. `progress` is
+    /// told after each batch. An old key is destroyed only after a look at every row of the store has found no use of it.
     ///
     /// # Errors
     ///

@@ -1,5 +1,5 @@
-//! The rule, built on the primitives of a scheduler that decides how threads interleave: in every way there is where two threads are
-//! short, in very many at random elsewhere.
+//! The rule, built on the primitives of a scheduler that decides how threads interleave: in every way there is where two
+//! threads are short, in very many at random elsewhere.
 //!
 //! The store here is a list of states, one a revision, so what an answer must be is known exactly. Each [mistake](world::Mistake)
 //! is a step of the rule left out, and the same exploration finds it.
@@ -29,7 +29,8 @@ use world::{Mistake, World, key, run};
 
 type Step = fn(&World);
 
-/// Schedules of each scheduler that are tried where there are too many; `STRONGROOM_SCHEDULES` sets another number. A mistake ends the search.
+/// Schedules of each scheduler that are tried where there are too many; `STRONGROOM_SCHEDULES` sets another number. A mistake
+/// ends the search.
 fn tries(mistake: Mistake) -> usize {
     let asked = std::env::var("STRONGROOM_SCHEDULES").ok().and_then(|tries| tries.parse().ok());
     asked.unwrap_or(if mistake == Mistake::None { 1_000 } else { 20_000 })

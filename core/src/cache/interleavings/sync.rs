@@ -33,8 +33,8 @@ pub(super) fn step() {
     }
 }
 
-/// The scheduler's own is a step when it is let go, not before it is taken; and where locks alone are steps, what happens under one is
-/// one step.
+/// The scheduler's own is a step when it is let go, not before it is taken; and where locks alone are steps, what happens
+/// under one is one step.
 #[derive(Default)]
 pub(super) struct Mutex<T> {
     turn: shuttle::sync::Mutex<()>,
