@@ -89,7 +89,9 @@ impl StorageEngineBuilder {
     /// Keeps as many rows in memory at most, above the encryption: 1,000 if only [`cache_bytes`](Self::cache_bytes) is set. 0 keeps
     /// none.
     ///
-    /// Without these two nothing is kept: `docs/decisions/0011-cache.md` says where it pays. No cache holds keys.
+    /// Without one of these nothing is kept; [`cache`](crate::cache) says where it pays. The collection `keys` is never held.
+    /// To lock the store or look at the cache later, open both by hand:
+    /// `StorageEngine::open(open(url).encrypted(unlock).cached(options).await?)`, with a clone of the store.
     #[cfg(feature = "cache")]
     #[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
     pub fn cache_entries(mut self, entries_max: u64) -> Self {
@@ -102,6 +104,14 @@ impl StorageEngineBuilder {
     #[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
     pub fn cache_bytes(mut self, bytes_max: u64) -> Self {
         self.cache.get_or_insert_default().bytes_max = bytes_max;
+        self
+    }
+
+    /// Keeps rows in memory with these options, in place of what was set before: also how fresh they are on a shared store.
+    #[cfg(feature = "cache")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
+    pub fn cache(mut self, options: CacheOptions) -> Self {
+        self.cache = Some(options);
         self
     }
 

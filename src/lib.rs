@@ -25,6 +25,11 @@ pub use open::OpenCached;
 #[cfg_attr(docsrs, doc(cfg(feature = "encryption")))]
 pub use open::OpenEncrypted;
 pub use open::{Open, open};
+/// By name as well, so that the compiler can tell whoever misses it which feature it takes.
+#[cfg(feature = "cache")]
+#[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
+#[doc(inline)]
+pub use strongroom_core::cache;
 pub use strongroom_core::*;
 #[cfg(feature = "encryption")]
 #[cfg_attr(docsrs, doc(cfg(feature = "encryption")))]

@@ -78,7 +78,7 @@ impl Open {
 #[cfg(feature = "cache")]
 #[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
 impl Open {
-    /// Keeps rows that were read in memory.
+    /// Keeps rows that were read in memory. With encryption it comes after `encrypted`.
     ///
     /// All that writes to the store has to go through it, unless the store is one that other processes share:
     /// [`cache`](crate::cache) has the rule, and [`Freshness`](crate::cache::Freshness) what a shared store costs.

@@ -7,13 +7,14 @@ use std::sync::{Arc, Mutex};
 use futures_util::FutureExt;
 use strongroom::cache::{CacheOptions, Cached};
 use strongroom::encryption::EncryptedOptions;
+use strongroom::engine::StorageEngine;
 use strongroom::memory::Memory;
 use strongroom::store::{Batch, CacheCounters, KeyRange, Outcome, Read, Rows, Store, StoredKey};
 use strongroom::{ErrorKind, Result, open};
 use strongroom_conformance::twist::{Twist, Twisted};
 
 use crate::gate::Gate;
-use crate::{all, commit, key, put, unlock, value};
+use crate::{all, commit, key, metadata, put, unlock, value};
 
 /// Does what is committed, and does not say so: now and then.
 #[derive(Debug)]
@@ -173,4 +174,17 @@ async fn every_key_is_counted() {
     under_way.await.unwrap();
     let sum = |counters: CacheCounters| counters.hits + counters.misses + counters.bypasses;
     assert_eq!(sum(after), sum(before) + 1, "{after:?}");
+}
+
+/// A mistake of the program, from which it recovers.
+#[tokio::test]
+async fn a_write_that_rests_on_what_was_written_past_the_cache_runs_again_on_what_is_there() {
+    let store = Arc::new(CacheOptions::default().over(Arc::new(Memory::new())));
+    let below = StorageEngine::open(store.inner().clone()).await.unwrap();
+    let engine = StorageEngine::open(store).await.unwrap();
+    engine.save_metadata(&metadata("count", "1")).await.unwrap();
+    engine.metadata("count").await.unwrap();
+    below.save_metadata(&metadata("count", "2")).await.unwrap();
+    engine.save_metadata(&metadata("count", "3")).await.unwrap();
+    assert_eq!(engine.metadata("count").await.unwrap(), Some(metadata("count", "3")));
 }

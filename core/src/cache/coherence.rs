@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::entry::Entry;
 use super::stripes::Stripes;
 use super::sync::{AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering};
-use crate::store::{Batch, Caches, KeyPrefix, Outcome, Revision, Row, Sharing, StoredKey};
+use crate::store::{Batch, Caches, Guard, KeyPrefix, Outcome, Revision, Row, Sharing, StoredKey};
 use crate::{ErrorKind, Result};
 
 /// Where entries lie.
@@ -231,6 +231,8 @@ pub(super) struct Flight<E: Entries> {
 struct Written {
     keys: Vec<StoredKey>,
     prefixes: Vec<KeyPrefix>,
+    /// What it rests on.
+    guarded: Vec<StoredKey>,
 }
 
 impl<E: Entries> Flight<E> {
@@ -240,6 +242,7 @@ impl<E: Entries> Flight<E> {
         let written = batches.iter().map(|batch| Written {
             keys: batch.writes.keys().cloned().collect(),
             prefixes: batch.stamped.iter().map(|(prefix, _)| prefix.clone()).collect(),
+            guarded: batch.guards.iter().filter_map(key_of).collect(),
         });
         let flight = Flight { coherence: coherence.clone(), number, batches: written.collect(), settled: false };
         for batch in &flight.batches {
@@ -261,8 +264,14 @@ impl<E: Entries> Flight<E> {
                 let revisions: Vec<Revision> = writing.filter_map(|(_, outcome)| outcome.revision()).collect();
                 self.coherence.landed(self.number, &revisions);
                 for (batch, outcome) in self.batches.iter().zip(outcomes) {
-                    if let Outcome::Committed(revision) = outcome {
-                        self.renew(batch, *revision);
+                    match outcome {
+                        Outcome::Committed(revision) => self.renew(batch, *revision),
+                        // Read anew, in case they are in memory as they no longer are: on a shared store within its bound, on
+                        // another if somebody has written past this cache. Else the next attempt would rest on the same.
+                        Outcome::Conflict { .. } => {
+                            batch.guarded.iter().for_each(|key| self.coherence.entries.remove(key))
+                        }
+                        Outcome::Rejected(_) => {}
                     }
                 }
                 self.settled = true;
@@ -300,6 +309,13 @@ impl<E: Entries> Drop for Flight<E> {
             }
         }
         coherence.end();
+    }
+}
+
+fn key_of(guard: &Guard) -> Option<StoredKey> {
+    match guard {
+        Guard::Key { key, .. } => Some(key.clone()),
+        Guard::Range { .. } => None,
     }
 }
 

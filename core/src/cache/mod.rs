@@ -1,8 +1,35 @@
-//! `Cached`: rows that were read, kept in memory, over any store.
+//! `Cached`: rows that were read, kept in memory, over any store. It can never answer what the store below would not.
 //!
-//! It answers `get`, of the store and of its snapshots, so also the reads of transactions; pages and summaries go through. A row
-//! that is not there is remembered as well. It can never answer what the store below would not: that rests on this rule, which
-//! the code in `coherence` follows step by step, and whose interleavings the tests explore.
+//! ```
+//! # use strongroom_core as strongroom;
+//! use strongroom::cache::CacheOptions;
+//! use strongroom::store::Store;
+//!
+//! # async fn example(store: std::sync::Arc<dyn Store>) -> strongroom::Result<()> {
+//! let store = CacheOptions::default().over(store); // or `open(url).encrypted(unlock).cached(options)`
+//! println!("{:?}", store.counters());
+//! # store.close().await }
+//! ```
+//!
+//! It answers `get`, of the store and of its snapshots, so also the reads of transactions; pages and summaries go through. That a
+//! row is not there is remembered as well.
+//!
+//! **Where it pays:** above encryption, on every engine: a hit takes 0.4 µs, where an encrypted row of redb takes 3 and one of
+//! SQLite 42. On SQLite, exact, it pays in transactions and for several keys at once, since a `get` outside of a transaction asks the
+//! file for its revision; with [`Freshness::Stale`] everywhere. Not on bare memory and redb, which are as fast as the cache.
+//!
+//! **All writes to an exclusive store** (memory, redb) must go through the one cache: an answer from memory asks nobody. Writes past
+//! it are not seen before [`Cached::clear`]. A shared store (SQLite) may be written to by anybody.
+//!
+//! Above an encrypting layer a cache holds plaintext: at most what [`CacheOptions`] allow, none of it after a lock, an erasure or
+//! a close, and each value is overwritten when the last who holds it lets go. Below one it holds sealed values, and spares
+//! reading but not decrypting: it works, and is seldom what one wants.
+//!
+//! A collection that no cache may hold is declared so: `#[record(.., uncached)]`.
+//!
+//! # The rule
+//!
+//! The code in `coherence` follows it step by step, and the tests explore its interleavings.
 //!
 //! 1. **Marked before.** Before the store below is told of a commit, every key that it writes is marked. A marked key is neither
 //!    answered nor kept. When the outcome is known, the entries of what was committed go, its revision is noted beside the key,
@@ -20,15 +47,8 @@
 //!    nobody knows whether it happened, because the answer was `CommitUnknown` or its caller went away, until a later commit
 //!    shows that the store has gone on.
 //!
-//! Over an exclusive store, all that writes must go through the one cache: then an answer from memory asks nobody. Over a shared
-//! one the store is asked for its revision ([`Freshness`]). A commit that was made here takes the next revision; whatever else is
-//! newer than what is known comes from others, and makes everything void.
-//!
-//! Above an encrypting layer a cache holds plaintext: at most what [`CacheOptions`] allow, none of it after a lock, an erasure or
-//! a close, and each value is overwritten when the last who holds it lets go. Below one it holds sealed values, and spares
-//! reading but not decrypting: it works, and is seldom what one wants.
-//!
-//! A collection that no cache may hold is declared so: `#[record(.., uncached)]`.
+//! A shared store is asked for its revision. A commit that was made here takes the next one; whatever else is newer than what is
+//! known comes from others, and makes everything void.
 
 mod coherence;
 mod entries;

@@ -7,11 +7,12 @@ use crate::Clock;
 use crate::store::Store;
 use crate::store::sorted::SteadyClock;
 
-/// How a cache is made: its limits, and how fresh its answers are.
+/// How a cache is made: its limits, and how fresh its answers are. Take the default and set its fields.
 ///
 /// ```
-/// # async fn example(store: std::sync::Arc<dyn strongroom_core::store::Store>) {
-/// use strongroom_core::cache::CacheOptions;
+/// # use strongroom_core as strongroom;
+/// # async fn example(store: std::sync::Arc<dyn strongroom::store::Store>) {
+/// use strongroom::cache::CacheOptions;
 ///
 /// let mut options = CacheOptions::default();
 /// options.bytes_max = 4 << 20;
@@ -40,15 +41,15 @@ pub struct CacheOptions {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Freshness {
-    /// Not at all: each `get` first asks the store for its revision. That saves reading and decrypting, not the round trip.
+    /// Never old: each `get` first asks the store for its revision. That saves reading and decrypting, not the round trip.
     #[default]
     Exact,
     /// So many milliseconds: within them the store is not asked, and what other processes commit may go unseen.
     ///
-    /// This handle's own commits are seen at once, and so is what [`changed`](crate::store::Store::changed) has told of. All
-    /// rows of an answer are of one revision all the same, snapshots are exact, and a transaction that was led astray meets
-    /// its guards and runs again on what is there. But a read outside of one, or an answer such as `NotFound`, may be so much
-    /// out of date.
+    /// This handle's own commits are seen at once, and so is what [`changed`](crate::store::Store::changed) has told of; all
+    /// rows of an answer are of one revision. Snapshots are exact, and transactions with them. `put` and its like read before
+    /// they write: if that was out of date, their guards fail and they run again on what is there. But what is read outside of
+    /// a transaction, or an answer such as `NotFound`, may be so much out of date.
     Stale {
         /// Milliseconds.
         stale_ms_max: u64,

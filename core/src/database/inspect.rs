@@ -37,7 +37,8 @@ pub struct Stats {
     pub bytes: u64,
     /// Rows by collection.
     pub collections: BTreeMap<String, CollectionCount>,
-    /// What the caches among the store's layers have done, if there are any.
+    /// What the caches among the store's layers have done, if there are any. To learn that alone, without a visit of each row:
+    /// `db.info().caches.counters()`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache: Option<CacheCounters>,
 }

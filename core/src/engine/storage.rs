@@ -212,7 +212,7 @@ impl StorageEngine {
         self.db.compact().await
     }
 
-    /// Counts records and index entries, and the bytes on the medium.
+    /// Counts records and index entries, and the bytes on the medium. Visits every row.
     ///
     /// # Errors
     ///

@@ -44,12 +44,13 @@ pub struct CacheCounters {
     pub misses: u64,
     /// Rows that were dropped to make room.
     pub evictions: u64,
-    /// Keys that the store was asked for because no cache may answer them: their collection is declared so, or something is
-    /// going on that has to end first.
+    /// Keys that the store was asked for because no cache may answer them: their collection is declared so, the limits are 0, or
+    /// something is going on that has to end first.
     pub bypasses: u64,
     /// Rows in memory now, those that are known to be absent among them.
     pub entries: u64,
-    /// Bytes of them, as they count towards the limit.
+    /// Bytes of them, as they count towards the limit: a row counts for no less than `bytes_max / entries_max`, which is 16 KiB
+    /// with the defaults, so this is more than the memory that they take.
     pub bytes: u64,
 }
 
