@@ -56,8 +56,10 @@ async fn while_nobody_knows_what_happened_nothing_is_answered_from_memory() {
             assert_eq!(value(&store, "a").await.unwrap(), "two");
             assert_eq!(value(&store, "b").await.unwrap(), "one");
         }
+        let snapshot = store.snapshot().await.unwrap();
+        assert_eq!(value(&*snapshot, "a").await.unwrap(), "two");
         let after = store.counters();
-        assert_eq!((after.hits, after.bypasses), (before.hits, before.bypasses + 4));
+        assert_eq!((after.hits, after.misses, after.bypasses), (before.hits, before.misses, before.bypasses + 5));
         // A later commit shows that the store has gone on.
         commit(&store, put("c", b"one")).await.unwrap();
         for _ in 0..2 {

@@ -44,7 +44,7 @@ struct Flights {
     begun: u64,
     /// Those of them whose outcome is not known yet.
     up: usize,
-    /// How many had begun when last one ended of which nobody knows whether it happened.
+    /// Nobody knows whether one of them happened: how many had begun when the last such one ended. A later one that lands resolves it.
     unknown: Option<u64>,
 }
 

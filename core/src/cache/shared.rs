@@ -131,9 +131,9 @@ impl Shared {
         true
     }
 
-    /// Keeps what was read from below in this epoch; without one, nothing.
+    /// Keeps what was read from below in this epoch; without one, or while the cache is off, nothing.
     pub(super) fn keep(&self, keys: &[StoredKey], read: &Rows, epoch: Option<u64>) {
-        let Some(epoch) = epoch else { return self.bypass(keys.len()) };
+        let Some(epoch) = epoch.filter(|_| !self.coherence.is_off()) else { return self.bypass(keys.len()) };
         let mut bypassed = 0;
         for (key, row) in keys.iter().zip(&read.rows) {
             if self.caches.may_keep(key) {
