@@ -37,6 +37,9 @@ pub use strongroom_encryption as encryption;
 #[cfg(feature = "memory")]
 #[cfg_attr(docsrs, doc(cfg(feature = "memory")))]
 pub use strongroom_memory as memory;
+#[cfg(feature = "objects")]
+#[cfg_attr(docsrs, doc(cfg(feature = "objects")))]
+pub use strongroom_objects as objects;
 #[cfg(feature = "redb")]
 #[cfg_attr(docsrs, doc(cfg(feature = "redb")))]
 pub use strongroom_redb as redb;

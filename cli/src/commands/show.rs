@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 use strongroom::matrix::{
-    AccountData, DeviceKeys, Invitation, Media, Message, OneTimeKey, Presence, Proof, ReadReceipt, Room, RoomAlias,
-    RoomMember, RoomState, SendTransaction, Typing,
+    AccountData, DeviceKeys, Invitation, Media, Message, Object, ObjectSpace, OneTimeKey, Presence, Proof, ReadReceipt,
+    Room, RoomAlias, RoomMember, RoomState, SendTransaction, Typing, Upload,
 };
 use strongroom::{Database, Key, Record};
 
@@ -51,6 +51,9 @@ pub(crate) async fn run(db: &Database, arguments: &Show, output: &mut Output) ->
         ("proofs", [id]) => one(db, Proof::key(&(*id).into()), output).await?,
         ("room_aliases", [alias]) => one(db, RoomAlias::key(&(*alias).into()), output).await?,
         ("media", [id]) => one(db, Media::key(&(*id).into()), output).await?,
+        ("objects", [id]) => one(db, Object::key(&(*id).into()), output).await?,
+        ("uploads", [id]) => one(db, Upload::key(&(*id).into()), output).await?,
+        ("object_spaces", [name]) => one(db, ObjectSpace::key(name), output).await?,
         (collection, _) => return Err(Failure::WrongUse(format!("'{collection}' cannot be shown"))),
     };
     if found {

@@ -82,5 +82,5 @@ fn the_report_says_what_such_a_holder_sees() {
         assert!(report.contains(part), "{part} in {report}");
     }
     let report = place.run_bare(["leakage", "--format", "json"]).done().json();
-    assert_eq!((&report["schema"], report["collections"].as_array().unwrap().len()), (&json!("matrix"), 15));
+    assert_eq!((&report["schema"], report["collections"].as_array().unwrap().len()), (&json!("matrix"), 18));
 }

@@ -95,7 +95,7 @@ fn one_record_is_shown() {
 fn every_collection_can_be_shown() {
     let place = Place::with(&[message(1)]);
     let collections = place.json(["stats"])["collections"].as_object().unwrap().clone();
-    assert_eq!(collections.len(), 15);
+    assert_eq!(collections.len(), 18);
     for name in collections.keys() {
         // The message for a wrong number of parts says how many are right.
         let usage = place.run(["show", name, "a", "b", "c", "d"]).refused(2, &["parts"]).stderr;

@@ -1,4 +1,4 @@
-//! The schema `matrix`: what a Matrix client or peer remembers, in fifteen collections.
+//! The schema `matrix`: what a Matrix client or peer remembers, in fifteen collections, and three of the media store's own.
 
 mod export;
 mod ids;
@@ -12,8 +12,8 @@ pub use ids::{
 };
 pub use import::{Failure, ImportOptions, ImportReport, Importer, RawEvent};
 pub use records::{
-    AccountData, DeviceKeys, Invitation, Media, Message, OneTimeKey, Presence, Proof, ReadReceipt, Room, RoomAlias,
-    RoomMember, RoomState, SendTransaction, Typing,
+    AccountData, DeviceKeys, Invitation, Media, Message, Object, ObjectParts, ObjectSpace, OneTimeKey, Presence, Proof,
+    ReadReceipt, Room, RoomAlias, RoomMember, RoomState, SendTransaction, Typing, Upload,
 };
 pub use words::{Membership, PresenceState, TransactionStatus};
 
@@ -38,7 +38,7 @@ pub mod relation {
 /// The schema `matrix`, version 4.
 ///
 /// ```
-/// assert_eq!(strongroom_core::matrix::schema().collections().count(), 15);
+/// assert_eq!(strongroom_core::matrix::schema().collections().count(), 18);
 /// ```
 pub fn schema() -> Schema {
     Schema::builder("matrix", 4)
@@ -57,6 +57,9 @@ pub fn schema() -> Schema {
         .collection::<Proof>()
         .collection::<RoomAlias>()
         .collection::<Media>()
+        .collection::<Object>()
+        .collection::<Upload>()
+        .collection::<ObjectSpace>()
         .build()
         .expect("the schema is a constant, and a test builds it")
 }

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use strongroom_core::matrix::{
-    self, AccountData, DeviceKeys, EventId, ImportOptions, ImportReport, Importer, Invitation, Media, Message,
-    OneTimeKey, Presence, Proof, RawEvent, ReadReceipt, Room, RoomAlias, RoomId, RoomMember, RoomState,
-    SendTransaction, Typing, UserId,
+    self, AccountData, DeviceKeys, EventId, ImportOptions, ImportReport, Importer, Invitation, Media, Message, Object,
+    ObjectSpace, OneTimeKey, Presence, Proof, RawEvent, ReadReceipt, Room, RoomAlias, RoomId, RoomMember, RoomState,
+    SendTransaction, Typing, Upload, UserId,
 };
 use strongroom_core::{Database, ManualClock, Record, Timestamp};
 use strongroom_memory::Memory;
@@ -104,8 +104,8 @@ pub(crate) async fn dump(db: &Database) -> BTreeMap<&'static str, Vec<Value>> {
         )+};
     }
     collect!(Message, Room, RoomState, RoomMember, DeviceKeys, OneTimeKey, Invitation, Presence, AccountData);
-    collect!(ReadReceipt, Typing, SendTransaction, Proof, RoomAlias, Media);
-    assert_eq!(all.len(), 15);
+    collect!(ReadReceipt, Typing, SendTransaction, Proof, RoomAlias, Media, Object, Upload, ObjectSpace);
+    assert_eq!(all.len(), 18);
     all
 }
 

@@ -1,4 +1,4 @@
-//! The records of the fifteen collections.
+//! The records of the eighteen collections.
 #![allow(clippy::duplicated_attributes, reason = "the lint takes two `index` attributes of a record for one")]
 
 mod device;
@@ -6,6 +6,7 @@ mod ephemeral;
 mod media;
 mod member;
 mod message;
+mod object;
 mod proof;
 mod room;
 mod transaction;
@@ -16,6 +17,7 @@ pub use ephemeral::{ReadReceipt, Typing};
 pub use media::Media;
 pub use member::{Invitation, RoomMember};
 pub use message::Message;
+pub use object::{Object, ObjectParts, ObjectSpace, Upload};
 pub use proof::Proof;
 pub use room::{Room, RoomAlias, RoomState};
 pub use transaction::SendTransaction;

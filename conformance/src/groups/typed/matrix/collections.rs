@@ -1,8 +1,9 @@
 //! Every collection is written and read.
 
 use strongroom_core::matrix::{
-    AccountData, DeviceKeys, Invitation, Media, Membership, Message, OneTimeKey, Presence, PresenceState, Proof,
-    ReadReceipt, Room, RoomAlias, RoomMember, RoomState, SendTransaction, TransactionStatus, Typing, schema,
+    AccountData, DeviceKeys, Invitation, Media, Membership, Message, Object, ObjectParts, ObjectSpace, OneTimeKey,
+    Presence, PresenceState, Proof, ReadReceipt, Room, RoomAlias, RoomMember, RoomState, SendTransaction,
+    TransactionStatus, Typing, Upload, schema,
 };
 use strongroom_core::store::KeyRange;
 use strongroom_core::{Database, ErrorKind, Json, Key, Record, Result};
@@ -156,6 +157,30 @@ macro_rules! each_record {
                 expires_at: None,
             }
         );
+        $then!(
+            Object,
+            Object {
+                object_id: "o".into(),
+                media_id: "m".into(),
+                size: u64::MAX,
+                sha256: [7; 32],
+                parts: ObjectParts { part_bytes: 65_536, attempts: vec![0, 3] },
+                stored_at: at(12),
+                last_access: at(13),
+            }
+        );
+        $then!(
+            Upload,
+            Upload {
+                object_id: "u".into(),
+                media_id: "m".into(),
+                stored: 0,
+                hash_state: vec![0, 255],
+                parts: ObjectParts { part_bytes: 65_536, attempts: vec![0] },
+                expires: at(14),
+            }
+        );
+        $then!(ObjectSpace, ObjectSpace { name: "media".to_owned(), folder: "f".to_owned() });
     }};
 }
 

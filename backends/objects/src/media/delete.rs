@@ -1,0 +1,77 @@
+//! Deleting a medium, and giving up an upload: the records first, then the bytes that nothing names any more.
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use object_store::ObjectStore;
+use object_store::path::Path;
+use strongroom_core::matrix::{self, MediaId, Object, ObjectId, Upload};
+use strongroom_core::{Result, Transaction};
+
+use super::Media;
+use crate::error::of_objects;
+use crate::layout;
+
+impl Media {
+    /// Deletes a medium with its bytes; says whether there was one.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database. Those of the object store, too: the medium is deleted then, and bytes that are left are swept.
+    pub async fn delete(&self, id: &MediaId) -> Result<bool> {
+        let (existed, objects) = self.0.db.write(|tx| async move { forget(&tx, id).await }).await?;
+        for object in &objects {
+            self.remove_bytes(object).await?;
+        }
+        Ok(existed)
+    }
+
+    /// Removes the bytes of an object whose record is gone.
+    pub(super) async fn remove_bytes(&self, object: &Object) -> Result<()> {
+        let parts = (0..layout::count(&object.parts, object.size))
+            .filter_map(|number| layout::part(&object.object_id, &object.parts, number));
+        let paths: Vec<Path> = parts.map(|part| self.0.path(&part)).collect();
+        self.remove(paths).await
+    }
+
+    /// Removes bytes. What is not there is removed already.
+    pub(super) async fn remove(&self, paths: Vec<Path>) -> Result<()> {
+        let paths = stream::iter(paths).map(Ok).boxed();
+        let mut removed = self.0.objects.delete_stream(paths);
+        loop {
+            match removed.try_next().await {
+                Ok(Some(_)) | Err(object_store::Error::NotFound { .. }) => {}
+                Ok(None) => return Ok(()),
+                Err(error) => return Err(of_objects(error, "delete")),
+            }
+        }
+    }
+
+    /// Gives up an upload, and removes what is there of it.
+    pub(super) async fn give_up(&self, object: &ObjectId) -> Result<()> {
+        // Without its record, whoever is at it still can finish no more.
+        self.0.db.delete(&Upload::key(object)).await?;
+        let prefix = self.0.folder.clone().join(&object.as_str()[..2]);
+        let listed = self.0.objects.list(Some(&prefix)).map_err(|error| of_objects(error, "delete"));
+        let is_of = |path: &Path| layout::Part::of_path(path).is_some_and(|part| part.object == *object);
+        let paths =
+            listed.try_filter_map(|meta| std::future::ready(Ok(is_of(&meta.location).then_some(meta.location))));
+        self.remove(paths.try_collect().await?).await
+    }
+}
+
+/// Deletes the record of a medium and those of its objects. Says whether it was there and had not expired, and gives the objects.
+pub(super) async fn forget(tx: &Transaction, id: &MediaId) -> Result<(bool, Vec<Object>)> {
+    let Some(record) = tx.get(&matrix::Media::key(id)).await? else {
+        // One that has expired is not seen, but there. Its objects are swept.
+        tx.delete(&matrix::Media::key(id)).await?;
+        return Ok((false, Vec::new()));
+    };
+    tx.delete(&matrix::Media::key(id)).await?;
+    let mut objects = Vec::new();
+    for object in [Some(&record.data), record.thumbnail.as_ref()].into_iter().flatten() {
+        if let Some(found) = tx.get(&Object::key(object)).await? {
+            tx.delete(&Object::key(object)).await?;
+            objects.push(found);
+        }
+    }
+    Ok((true, objects))
+}

@@ -1,0 +1,294 @@
+//! Storing a medium: its bytes first, then, in one commit, the records that name them.
+
+use std::fmt;
+use std::io::SeekFrom;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::{Stream, TryStreamExt};
+use sha2::{Digest, Sha256};
+use strongroom_core::matrix::{self, MediaId, Object, Upload};
+use strongroom_core::{Error, ErrorKind, Result};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncSeek, AsyncSeekExt};
+
+use super::object::{Finished, ObjectUpload, is_state_of};
+use super::{Media, NewMedia, unnamed};
+use crate::error::of_source;
+use crate::layout;
+
+/// Bytes that are asked of a source at a time.
+const READ_BYTES: usize = 256 << 10;
+
+/// A medium that is stored.
+#[derive(Clone, PartialEq)]
+pub struct Stored {
+    /// Its record.
+    pub record: matrix::Media,
+    /// The SHA-256 of its content.
+    pub sha256: [u8; 32],
+    /// Whether it was there already, with the same content: then nothing was stored.
+    pub was_there: bool,
+}
+
+impl fmt::Debug for Stored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stored")
+            .field("record", &self.record)
+            .field("was_there", &self.was_there)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A medium on its way. Dropped before [`finish`](MediaUpload::finish), it can be gone on with by [`Media::resume`] until it expires.
+pub struct MediaUpload {
+    media: Media,
+    new: NewMedia,
+    id: MediaId,
+    content: ObjectUpload,
+    resumed_at: u64,
+}
+
+impl fmt::Debug for MediaUpload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MediaUpload").field("resumed_at", &self.resumed_at).finish_non_exhaustive()
+    }
+}
+
+impl Media {
+    /// Stores a medium. Its size need not be known in advance; [`MediaOptions`](super::MediaOptions) say how much of it is in memory.
+    ///
+    /// The record is there when this returns, and its bytes are durable before that. An id is stored once: if it is there already with
+    /// the same content, that is said; of two uploads of one id at the same time, the one that commits first is the medium.
+    ///
+    /// # Errors
+    ///
+    /// `AlreadyExists` if the id has other content; `Io` of the source or the object store; what a layer says that the source or the object
+    /// store is wrapped in; `NotFound` if the upload rested for longer than it may; those of the database. Nothing is stored then; what
+    /// was uploaded is kept for [`resume`](Media::resume) until it expires, then swept.
+    pub async fn put(&self, new: NewMedia, mut content: impl AsyncRead + Unpin + Send) -> Result<Stored> {
+        let mut upload = self.upload(new).await?;
+        upload.write_all(&mut content).await?;
+        upload.finish().await
+    }
+
+    /// As [`put`](Media::put), from a stream.
+    ///
+    /// # Errors
+    ///
+    /// As [`put`](Media::put).
+    pub async fn put_stream(
+        &self,
+        new: NewMedia,
+        content: impl Stream<Item = std::io::Result<Bytes>> + Unpin + Send,
+    ) -> Result<Stored> {
+        let mut upload = self.upload(new).await?;
+        let mut content = content;
+        while let Some(bytes) = content.try_next().await.map_err(of_source)? {
+            upload.write(bytes).await?;
+        }
+        upload.finish().await
+    }
+
+    /// As [`put`](Media::put), and goes on where an earlier upload of the same id was interrupted, if `content` begins with what was uploaded
+    /// then; if not, it begins anew. `progress` is told how many bytes are read, now and then.
+    ///
+    /// # Errors
+    ///
+    /// As [`put`](Media::put); `InvalidInput` without an id.
+    pub async fn put_resumable(
+        &self,
+        new: NewMedia,
+        mut content: impl AsyncRead + AsyncSeek + Unpin + Send,
+        mut progress: impl FnMut(u64) + Send,
+    ) -> Result<Stored> {
+        let mut upload = match self.interrupted(&new).await? {
+            Some(found) if begins_with(&mut content, &found).await? => self.take_over(new, &found).await?,
+            _ => self.upload(new).await?,
+        };
+        let mut done = upload.resumed_at();
+        content.seek(SeekFrom::Start(done)).await.map_err(of_source)?;
+        progress(done);
+        while let Some(bytes) = next(&mut content).await? {
+            done += bytes.len() as u64;
+            upload.write(bytes).await?;
+            progress(done);
+        }
+        upload.finish().await
+    }
+
+    /// Begins to store a medium whose bytes come piece by piece.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn upload(&self, new: NewMedia) -> Result<MediaUpload> {
+        let id = match &new.id {
+            Some(id) => id.clone(),
+            None => MediaId::from(layout::random_id()?),
+        };
+        let content = ObjectUpload::begin(self.0.clone(), id.clone()).await?;
+        Ok(MediaUpload { media: self.clone(), new, id, content, resumed_at: 0 })
+    }
+
+    /// Goes on with an upload of the same id that was interrupted, the one that came furthest; begins anew if there is none.
+    /// [`resumed_at`](MediaUpload::resumed_at) says which byte comes next. It is the caller's to know that what comes is of the same content;
+    /// [`put_resumable`](Media::put_resumable) checks it. If another process is still at it, that one fails.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` without an id; those of the database.
+    pub async fn resume(&self, new: NewMedia) -> Result<MediaUpload> {
+        match self.interrupted(&new).await? {
+            Some(found) => self.take_over(new, &found).await,
+            None => self.upload(new).await,
+        }
+    }
+
+    /// The upload of the same id that came furthest and has not expired.
+    async fn interrupted(&self, new: &NewMedia) -> Result<Option<Upload>> {
+        let Some(id) = &new.id else {
+            return Err(
+                Error::new(ErrorKind::InvalidInput, "only an upload with an id can be resumed").during("resume")
+            );
+        };
+        let now = self.0.db.now();
+        let found = self.0.db.query(Upload::MEDIA_ID).equal(id).stream();
+        // With nothing stored, or half a part, there is nothing to gain.
+        let resumable = |upload: &Upload| {
+            upload.expires > now && upload.stored > 0 && upload.stored.is_multiple_of(upload.parts.part_bytes.max(1))
+        };
+        let found: Vec<Upload> = found.try_filter(|upload| std::future::ready(resumable(upload))).try_collect().await?;
+        Ok(found.into_iter().max_by_key(|upload| upload.stored))
+    }
+
+    async fn take_over(&self, new: NewMedia, found: &Upload) -> Result<MediaUpload> {
+        match ObjectUpload::take_over(self.0.clone(), found).await? {
+            Some(content) => {
+                let resumed_at = content.noted();
+                Ok(MediaUpload { media: self.clone(), new, id: found.media_id.clone(), content, resumed_at })
+            }
+            // It was finished or given up just now.
+            None => self.upload(new).await,
+        }
+    }
+}
+
+/// Whether a source begins with the bytes that an upload has stored. They are read for it.
+async fn begins_with(content: &mut (impl AsyncRead + Unpin), upload: &Upload) -> Result<bool> {
+    let mut hash = Sha256::new();
+    let mut first = content.take(upload.stored);
+    while let Some(bytes) = next(&mut first).await? {
+        hash.update(&bytes);
+    }
+    Ok(first.limit() == 0 && is_state_of(upload, &hash))
+}
+
+/// The next bytes of a source; none at its end.
+async fn next(content: &mut (impl AsyncRead + Unpin)) -> Result<Option<Bytes>> {
+    let mut buffer = BytesMut::with_capacity(READ_BYTES);
+    let read = content.read_buf(&mut buffer).await.map_err(of_source)?;
+    Ok((read > 0).then(|| buffer.freeze()))
+}
+
+impl MediaUpload {
+    /// The medium's id.
+    pub fn id(&self) -> &MediaId {
+        &self.id
+    }
+
+    /// How many bytes an earlier attempt has stored, so which one comes first here. 0 unless it was resumed.
+    pub fn resumed_at(&self) -> u64 {
+        self.resumed_at
+    }
+
+    /// Takes the next bytes. Waits while as many parts are on their way as may be.
+    ///
+    /// After an error, or if the future is dropped, the upload can only be dropped: go on with [`Media::resume`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Media::put`].
+    pub async fn write(&mut self, bytes: Bytes) -> Result<()> {
+        self.content.write(bytes).await
+    }
+
+    async fn write_all(&mut self, content: &mut (impl AsyncRead + Unpin)) -> Result<()> {
+        while let Some(bytes) = next(content).await? {
+            self.write(bytes).await?;
+        }
+        Ok(())
+    }
+
+    /// Stores the rest, then commits the medium's record.
+    ///
+    /// # Errors
+    ///
+    /// As [`Media::put`].
+    pub async fn finish(self) -> Result<Stored> {
+        let MediaUpload { media, new, id, content, .. } = self;
+        let thumbnail = match &new.thumbnail {
+            Some(thumbnail) => {
+                let mut upload = ObjectUpload::begin(media.0.clone(), id.clone()).await?;
+                upload.write(thumbnail.bytes.clone()).await?;
+                Some(upload.finish().await?)
+            }
+            None => None,
+        };
+        let content = content.finish().await?;
+        let record = matrix::Media {
+            media_id: id,
+            room_id: new.room_id,
+            mime_type: new.mime_type,
+            size: content.object.size,
+            data: content.object.object_id.clone(),
+            thumbnail: thumbnail.as_ref().map(|thumbnail| thumbnail.object.object_id.clone()),
+            thumbnail_info: new.thumbnail.map(|thumbnail| thumbnail.info),
+            encryption: new.encryption,
+            uploaded_at: content.object.stored_at,
+            expires_at: new.expires_at,
+        };
+        media.commit(record, content, thumbnail).await
+    }
+
+    /// Gives the upload up, and removes what is there of it. Dropping it instead leaves it to be resumed, or swept.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database and the object store; what is left then is swept.
+    pub async fn abandon(self) -> Result<()> {
+        let object = self.content.id().clone();
+        // Nothing of it may be on its way any more.
+        drop(self.content);
+        self.media.give_up(&object).await
+    }
+}
+
+impl Media {
+    /// The one moment at which the medium comes into being: its record, those of its objects, and no more uploads.
+    async fn commit(&self, record: matrix::Media, content: Finished, thumbnail: Option<Finished>) -> Result<Stored> {
+        let finished: Vec<&Finished> = std::iter::once(&content).chain(&thumbnail).collect();
+        let (record, finished) = (&record, &finished);
+        let existing = self.0.db.write(|tx| async move {
+            if let Some(existing) = tx.get(&matrix::Media::key(&record.media_id)).await? {
+                return Ok(Some(existing));
+            }
+            for finished in finished {
+                finished.stage(&tx).await?;
+            }
+            tx.put(record).await?;
+            Ok(None)
+        });
+        let sha256 = content.object.sha256;
+        let Some(existing) = existing.await? else {
+            return Ok(Stored { record: record.clone(), sha256, was_there: false });
+        };
+        for finished in finished {
+            // What cannot be removed now is swept.
+            self.give_up(&finished.object.object_id).await.ok();
+        }
+        let object = self.0.db.get(&Object::key(&existing.data)).await?.ok_or_else(|| unnamed("put"))?;
+        if object.sha256 == sha256 && object.size == content.object.size {
+            return Ok(Stored { record: existing, sha256, was_there: true });
+        }
+        Err(Error::new(ErrorKind::AlreadyExists, "this id has other content").at("media").during("put"))
+    }
+}
