@@ -56,6 +56,10 @@ pub enum EncryptionError {
     NoMemory,
     /// The keyring has as many keys as it may have: finish the rotation that was begun.
     KeyringFull,
+    /// What an event says of its encrypted attachment is not what Matrix asks for.
+    AttachmentMalformed(&'static str),
+    /// An attachment whose hash is not the one that its event names.
+    AttachmentChanged,
 }
 
 impl EncryptionError {
@@ -73,6 +77,7 @@ impl EncryptionError {
         match self {
             EncryptionError::HeaderTampered
             | EncryptionError::HeaderMissing
+            | EncryptionError::AttachmentChanged
             | EncryptionError::NotAnEnvelope
             | EncryptionError::UnknownKeyId
             | EncryptionError::Truncated
@@ -82,7 +87,7 @@ impl EncryptionError {
             EncryptionError::IndexMismatch => ErrorKind::IndexMismatch,
             EncryptionError::AlreadyCreated => ErrorKind::AlreadyExists,
             EncryptionError::NotCreated | EncryptionError::SlotNotFound => ErrorKind::NotFound,
-            EncryptionError::SlotRefused(_) => ErrorKind::InvalidInput,
+            EncryptionError::SlotRefused(_) | EncryptionError::AttachmentMalformed(_) => ErrorKind::InvalidInput,
             EncryptionError::WrongKeyOrDamagedSlot
             | EncryptionError::KdfOutOfRange
             | EncryptionError::NotEncrypted
@@ -122,6 +127,10 @@ impl fmt::Display for EncryptionError {
             EncryptionError::ProviderFailed => "the key provider failed",
             EncryptionError::NoRandomness => "the system gives no random numbers",
             EncryptionError::NoMemory => "the system gives no memory to derive a key from a passphrase",
+            EncryptionError::AttachmentMalformed(why) => {
+                return write!(f, "the description of an attachment cannot be used: {why}");
+            }
+            EncryptionError::AttachmentChanged => "an attachment is not the one that its event names",
             EncryptionError::KeyringFull => "the keyring is full; finish the rotation that was begun",
         })
     }

@@ -28,6 +28,8 @@
 //! ```
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "attachments")]
+mod attachment;
 mod error;
 #[cfg(any(fuzzing, test))]
 #[doc(hidden)]
@@ -45,6 +47,9 @@ mod store;
 mod unlock;
 mod wrap;
 
+#[cfg(feature = "attachments")]
+#[cfg_attr(docsrs, doc(cfg(feature = "attachments")))]
+pub use attachment::{Attachment, OpenedAttachment};
 pub use error::EncryptionError;
 pub use kdf::Argon2Params;
 pub use leakage::{CollectionLeakage, ComponentLeakage, Fact, Leakage, OrderLeakage, RecordKey, Seen, leakage};
