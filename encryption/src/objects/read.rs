@@ -159,8 +159,7 @@ impl<O: ObjectStore> EncryptedObjects<O> {
         before: &ObjectMeta,
         plan: &Plan,
     ) -> Result<Option<Body>> {
-        let span = span(plan)?;
-        let expected = span.start..span.end.min(before.size);
+        let expected = span(plan)?;
         let second = GetOptions {
             range: Some(GetRange::Bounded(expected.clone())),
             version: options.version.clone(),
@@ -194,9 +193,12 @@ fn wanted(range: Option<&GetRange>, size: u64) -> Result<Range<u64>> {
     }
 }
 
-/// Where the chunks of a plan stand in the sealed object. The last one may be shorter.
+/// Where the chunks of a plan stand in the sealed object.
 fn span(plan: &Plan) -> Result<Range<u64>> {
-    plan.layout.span(&plan.chunks()).ok_or_else(|| refused(EncryptionError::Truncated))
+    let (span, sealed) = (plan.layout.span(&plan.chunks()), plan.layout.sealed_len(plan.plain));
+    // The last one may be shorter.
+    let span = span.zip(sealed).map(|(span, sealed)| span.start..span.end.min(sealed));
+    span.ok_or_else(|| refused(EncryptionError::Truncated))
 }
 
 /// Opens the chunks of each plan.

@@ -9,9 +9,10 @@ mod golden;
 mod listings;
 mod over;
 mod plain;
-mod ranges;
+
 mod requests;
 mod streams;
 mod suite;
 mod support;
 mod uploads;
+mod watched;

@@ -1,17 +1,16 @@
 //! `object_store`'s own tests, over memory and over local files, with encrypted names and with clear ones.
 
-use super::suite::{self, Abilities};
-use super::support::Below;
+use super::suite::Abilities;
 
 /// Each test of the list by its name, over one kind of store below.
 macro_rules! passes {
-    ($below:ident, $names:ident, $abilities:expr) => {
+    ($below:ident, $names:ident, $abilities:ident) => {
         mod $below {
             mod $names {
-                use super::super::super::support::{Below, below};
-                use super::super::*;
+                use crate::suite::{self, Abilities};
+                use crate::support::{Below, below};
 
-                const ABILITIES: Abilities = $abilities;
+                const ABILITIES: Abilities = crate::over::$abilities;
 
                 fn store() -> Below {
                     below::$below(below::$names)
@@ -49,13 +48,11 @@ const MEMORY: Abilities = Abilities { update: true, copy_if_not_exists: true };
 const FILES: Abilities = Abilities { update: false, copy_if_not_exists: true };
 
 mod encrypted_names {
-    use super::*;
     passes!(memory, encrypted, MEMORY);
     passes!(files, encrypted, FILES);
 }
 
 mod clear_names {
-    use super::*;
     passes!(memory, clear, MEMORY);
     passes!(files, clear, FILES);
 }
