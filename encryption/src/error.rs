@@ -5,7 +5,8 @@ use std::fmt;
 
 use strongroom_core::{Error, ErrorKind};
 
-/// What is wrong with an encrypted store. It is the source of an [`Error`]: [`EncryptionError::of`] finds it there.
+/// What is wrong with an encrypted store, or with an encrypted object. It is the source of an [`Error`]: [`EncryptionError::of`]
+/// finds it there.
 ///
 /// It holds no key, no plaintext and nothing of a stored key but a keyed fingerprint.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +61,12 @@ pub enum EncryptionError {
     AttachmentMalformed(&'static str),
     /// An attachment whose hash is not the one that its event names.
     AttachmentChanged,
+    /// An object that was sealed with another key, or whose header was changed by somebody who does not have the key.
+    WrongKeyOrDamagedHeader,
+    /// An object that was sealed in chunks of another size than those of this store.
+    OtherChunkSize,
+    /// The name of an object that this store cannot give: too long, or one of its own.
+    NameRefused(&'static str),
 }
 
 impl EncryptionError {
@@ -70,6 +77,20 @@ impl EncryptionError {
             ErrorKind::IndexMismatch => Some(EncryptionError::IndexMismatch),
             _ => error.get_ref::<EncryptionError>().cloned(),
         }
+    }
+
+    /// The same of an error of [`EncryptedObjects`](crate::EncryptedObjects), or of a store over it.
+    #[cfg(feature = "objects")]
+    pub fn of_object(error: &object_store::Error) -> Option<EncryptionError> {
+        // The error of the layer may lie under others: a store over this one may have put it into its own.
+        let mut source = StdError::source(error);
+        while let Some(error) = source {
+            if let Some(found) = error.downcast_ref::<Error>().and_then(EncryptionError::of) {
+                return Some(found);
+            }
+            source = error.source();
+        }
+        None
     }
 
     /// The general kind that programs which know nothing of this layer see.
@@ -87,7 +108,9 @@ impl EncryptionError {
             EncryptionError::IndexMismatch => ErrorKind::IndexMismatch,
             EncryptionError::AlreadyCreated => ErrorKind::AlreadyExists,
             EncryptionError::NotCreated | EncryptionError::SlotNotFound => ErrorKind::NotFound,
-            EncryptionError::SlotRefused(_) | EncryptionError::AttachmentMalformed(_) => ErrorKind::InvalidInput,
+            EncryptionError::SlotRefused(_) | EncryptionError::NameRefused(_) | EncryptionError::AttachmentMalformed(_) => {
+                ErrorKind::InvalidInput
+            }
             EncryptionError::WrongKeyOrDamagedSlot
             | EncryptionError::KdfOutOfRange
             | EncryptionError::NotEncrypted
@@ -95,7 +118,9 @@ impl EncryptionError {
             | EncryptionError::ProviderFailed
             | EncryptionError::NoRandomness
             | EncryptionError::NoMemory
-            | EncryptionError::KeyringFull => ErrorKind::Layer,
+            | EncryptionError::KeyringFull
+            | EncryptionError::WrongKeyOrDamagedHeader
+            | EncryptionError::OtherChunkSize => ErrorKind::Layer,
         }
     }
 }
@@ -123,7 +148,7 @@ impl fmt::Display for EncryptionError {
             EncryptionError::IndexMismatch => "an index entry leads to a record that does not have it",
             EncryptionError::Locked => "the store is locked; unlock it with its key",
             EncryptionError::SlotNotFound => "no slot has this label",
-            EncryptionError::SlotRefused(why) => why,
+            EncryptionError::SlotRefused(why) | EncryptionError::NameRefused(why) => why,
             EncryptionError::ProviderFailed => "the key provider failed",
             EncryptionError::NoRandomness => "the system gives no random numbers",
             EncryptionError::NoMemory => "the system gives no memory to derive a key from a passphrase",
@@ -132,6 +157,10 @@ impl fmt::Display for EncryptionError {
             }
             EncryptionError::AttachmentChanged => "an attachment is not the one that its event names",
             EncryptionError::KeyringFull => "the keyring is full; finish the rotation that was begun",
+            EncryptionError::WrongKeyOrDamagedHeader => {
+                "an object was sealed with another key, or its header was changed"
+            }
+            EncryptionError::OtherChunkSize => "an object was sealed in chunks of another size; open it with that size",
         })
     }
 }

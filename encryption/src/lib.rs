@@ -10,6 +10,9 @@
 //! What does not open is an error or a damaged row, with an [`EncryptionError`] that says why; never bytes that nobody
 //! vouches for.
 //!
+//! With the feature `objects`, what is too long for a row (attachments, backups) lies in any `object_store`, sealed in chunks:
+//! `EncryptedObjects`.
+//!
 //! ```
 //! use std::sync::Arc;
 //! use strongroom_core::store::Store;
@@ -39,6 +42,8 @@ mod kdf;
 mod keyring;
 mod keys;
 mod leakage;
+#[cfg(feature = "objects")]
+mod objects;
 mod places;
 mod provider;
 mod seal;
@@ -53,6 +58,8 @@ pub use attachment::{Attachment, OpenedAttachment};
 pub use error::EncryptionError;
 pub use kdf::Argon2Params;
 pub use leakage::{CollectionLeakage, ComponentLeakage, Fact, Leakage, OrderLeakage, RecordKey, Seen, leakage};
+#[cfg(feature = "objects")]
+pub use objects::{EncryptedObjects, Names, ObjectsOptions};
 pub use provider::{FileKeyProvider, KeyFile, KeyProvider, ProviderError, WRAPPED_BYTES_MAX};
 pub use secret::SecretKey;
 pub use store::{Encrypted, EncryptedOptions, Progress, Resealed, slots_of};

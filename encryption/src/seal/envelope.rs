@@ -14,9 +14,9 @@ use crate::EncryptionError;
 /// Bytes before the nonce.
 pub(super) const HEADER_LEN: usize = 7;
 /// Bytes of the nonce.
-pub(super) const NONCE_LEN: usize = 24;
+pub(crate) const NONCE_LEN: usize = 24;
 /// Bytes of the tag.
-pub(super) const TAG_LEN: usize = 16;
+pub(crate) const TAG_LEN: usize = 16;
 
 /// A flag: what is encrypted has padding after the value.
 pub(super) const PADDED: u8 = 1;

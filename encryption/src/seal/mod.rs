@@ -8,9 +8,8 @@ use std::fmt;
 use bytes::Bytes;
 use zeroize::Zeroizing;
 
-use self::envelope::{BOUND_TO_PREFIX, HEADER_LEN, NONCE_LEN, PADDED, TAG_LEN, header};
+use self::envelope::{BOUND_TO_PREFIX, HEADER_LEN, PADDED, header};
 use self::nonce::NonceKey;
-use self::row::RowKey;
 use crate::secret::DatabaseId;
 use crate::{EncryptionError, SecretKey};
 
@@ -24,11 +23,12 @@ mod row;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
-mod vectors;
+pub(crate) mod vectors;
 
 pub(crate) use self::cipher::Cipher;
-pub(crate) use self::envelope::{Envelope, KeyId};
+pub(crate) use self::envelope::{Envelope, KeyId, NONCE_LEN, TAG_LEN};
 pub(crate) use self::padding::Padding;
+pub(crate) use self::row::RowKey;
 
 /// Bytes that an envelope has more than what is encrypted in it: header, nonce and tag. Padding comes on top.
 pub(crate) const OVERHEAD: usize = HEADER_LEN + NONCE_LEN + TAG_LEN;

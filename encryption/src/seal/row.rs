@@ -12,15 +12,15 @@ const NAME_LEN: usize = 8;
 
 /// Names rows by a keyed fingerprint of their stored key: an error or a log with it tells who has no key nothing but that two
 /// errors are about one row.
-pub(super) struct RowKey(SecretKey);
+pub(crate) struct RowKey(SecretKey);
 
 impl RowKey {
-    pub(super) fn new(key: SecretKey) -> RowKey {
+    pub(crate) fn new(key: SecretKey) -> RowKey {
         RowKey(key)
     }
 
     /// The name of the row under the stored key `key`: 16 digits.
-    pub(super) fn name(&self, key: &[u8]) -> String {
+    pub(crate) fn name(&self, key: &[u8]) -> String {
         let mut mac = Hmac::<Sha256>::new_from_slice(self.0.as_bytes()).expect("HMAC takes keys of every length");
         mac.update(key);
         mac.finalize().into_bytes().iter().take(NAME_LEN).fold(String::new(), |mut name, byte| {

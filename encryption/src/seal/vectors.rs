@@ -27,7 +27,7 @@ const DRAFT_SEALED: &str = "bd6d179d3e83d43b9576579493c0e939572a1700252bfaccbed2
     ae64c6708c54c216cb96b72e1213b4522f8c9ba40db5d945b11b69b982c1bb9e3f3fac2bc369488f76b2383565d3fff9\
     21f9664c97637da9768812f615c68b13b52ec0875924c1c7987947deafd8780acf49";
 
-pub(super) fn unhex(text: &str) -> Vec<u8> {
+pub(crate) fn unhex(text: &str) -> Vec<u8> {
     let digits: Vec<u8> = text.chars().map(|digit| digit.to_digit(16).unwrap() as u8).collect();
     digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()
 }

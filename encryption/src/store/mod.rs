@@ -60,6 +60,24 @@ impl<S: Store> Encrypted<S> {
         self.info.caches.clear();
     }
 
+    /// The key of the objects that belong to this store: for [`EncryptedObjects`](crate::EncryptedObjects), so that one passphrase
+    /// opens both.
+    ///
+    /// It is derived from the root key and the id of the database, and so is the same as long as the store lives: `rotate` makes other
+    /// keys for values, not for objects, and changing a passphrase changes nothing either. Who knew it once opens all objects that
+    /// it sealed; against that helps only to copy them into a store of objects under another key. Without the slots nobody derives
+    /// it: [`erase`](Encrypted::erase) makes the objects unreadable, too. What has it already, keeps it: `lock` does not close a store of
+    /// objects.
+    ///
+    /// # Errors
+    ///
+    /// `Locked`, `Closed`.
+    #[cfg(feature = "objects")]
+    pub fn objects_key(&self) -> Result<crate::SecretKey> {
+        let keys = self.vault.keys().or_else(self.name("objects_key"))?;
+        Ok(keys.root.derive(&self.vault.database().0, &[b"strongroom/1 objects"]))
+    }
+
     fn reader<'r>(&'r self, read: &'r dyn Read) -> Reader<'r> {
         Reader { read, vault: &self.vault, limits: &self.info.limits }
     }
