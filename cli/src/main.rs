@@ -6,12 +6,14 @@ mod commands;
 mod demo;
 mod failure;
 mod moment;
+mod objects;
 mod output;
 mod progress;
 mod reader;
 mod secret;
 mod store;
 mod text;
+mod units;
 
 use std::process::ExitCode;
 

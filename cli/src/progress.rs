@@ -2,7 +2,7 @@
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::text;
+use crate::{text, units};
 
 /// A progress bar, or nothing.
 pub(crate) struct Progress {
@@ -24,6 +24,18 @@ impl Progress {
         let style = ProgressStyle::with_template(template).expect("the templates above are well-formed");
         bar.set_style(style);
         Progress { bar, noun }
+    }
+
+    /// Of so many bytes, if that is known.
+    pub(crate) fn of_bytes(total: Option<u64>, color: bool) -> Self {
+        Progress::new(total, "byte", color)
+    }
+
+    /// So many bytes are done.
+    pub(crate) fn bytes(&self, done: u64) {
+        let rate = done as f64 / self.bar.elapsed().as_secs_f64().max(0.001);
+        self.bar.set_message(format!("{}, {} a second", units::show_size(done), units::show_size(rate as u64)));
+        self.bar.set_position(done);
     }
 
     /// So much of the total is done, and so many things.

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use strongroom::encryption::{Encrypted, EncryptedOptions, EncryptionError, SlotInfo, SlotKind, Unlock, slots_of};
+use strongroom::encryption::{
+    Encrypted, EncryptedOptions, EncryptionError, SecretKey, SlotInfo, SlotKind, Unlock, slots_of,
+};
 use strongroom::store::Store;
 use strongroom::{Database, StoreUrl, matrix};
 
@@ -70,10 +72,18 @@ impl<'a> Opening<'a> {
 
     /// The typed database in it.
     pub(crate) async fn database(self) -> Result<Database> {
+        Ok(self.database_with_objects_key().await?.0)
+    }
+
+    /// The typed database in it and, if it is encrypted, the key of the objects that belong to it.
+    pub(crate) async fn database_with_objects_key(self) -> Result<(Database, Option<SecretKey>)> {
         let builder = Database::builder(matrix::schema());
         Ok(match self.open().await? {
-            Opened::Plain(store) => builder.open(store).await?,
-            Opened::Encrypted(store) => builder.open(store).await?,
+            Opened::Plain(store) => (builder.open(store).await?, None),
+            Opened::Encrypted(store) => {
+                let key = store.objects_key()?;
+                (builder.open(store).await?, Some(key))
+            }
         })
     }
 

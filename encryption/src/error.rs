@@ -108,9 +108,9 @@ impl EncryptionError {
             EncryptionError::IndexMismatch => ErrorKind::IndexMismatch,
             EncryptionError::AlreadyCreated => ErrorKind::AlreadyExists,
             EncryptionError::NotCreated | EncryptionError::SlotNotFound => ErrorKind::NotFound,
-            EncryptionError::SlotRefused(_) | EncryptionError::NameRefused(_) | EncryptionError::AttachmentMalformed(_) => {
-                ErrorKind::InvalidInput
-            }
+            EncryptionError::SlotRefused(_)
+            | EncryptionError::NameRefused(_)
+            | EncryptionError::AttachmentMalformed(_) => ErrorKind::InvalidInput,
             EncryptionError::WrongKeyOrDamagedSlot
             | EncryptionError::KdfOutOfRange
             | EncryptionError::NotEncrypted

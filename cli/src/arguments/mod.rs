@@ -1,6 +1,7 @@
 //! The command line.
 
 mod key;
+mod media;
 
 use std::path::PathBuf;
 
@@ -9,6 +10,7 @@ use clap_complete::Shell;
 
 use crate::output::{Color, Format};
 pub(crate) use key::{AddKey, Kdf, Key, KeyCommand, NewSecret, RotateKey};
+pub(crate) use media::{GetMedia, ListMedia, Media, MediaCommand, PutMedia, SweepMedia};
 
 const AFTER_HELP: &str = "\
 Exit status:
@@ -88,6 +90,8 @@ pub(crate) enum Command {
     Compact,
     /// Copy everything into a new store: encrypted, with other keys, or on another engine
     Copy(Copy),
+    /// Store, read, list and sweep pictures and files
+    Media(Media),
     /// Make, list and change the keys of an encrypted store
     Key(Key),
     /// Show what somebody sees who holds the file of an encrypted store and has no key

@@ -8,6 +8,7 @@ pub(crate) mod export;
 pub(crate) mod import;
 pub(crate) mod key;
 pub(crate) mod leakage;
+pub(crate) mod media;
 mod message;
 pub(crate) mod rooms;
 pub(crate) mod show;
@@ -44,6 +45,7 @@ async fn dispatch(arguments: &Arguments, access: &Access, output: &mut Output) -
         Command::Import(arguments) => return import::run(arguments, url, access, output).await,
         Command::Copy(arguments) => return copy::run(arguments, url, access, output).await,
         Command::Key(arguments) => return key::run(arguments, url, access, output).await,
+        Command::Media(arguments) => return media::run(arguments, url, access, output).await,
         Command::Show(arguments) => show::check(arguments)?,
         Command::DeleteBefore(arguments) => _ = delete_before::time(arguments)?,
         _ => {}
@@ -64,7 +66,8 @@ async fn dispatch(arguments: &Arguments, access: &Access, output: &mut Output) -
         | Command::Demo(_)
         | Command::Import(_)
         | Command::Key(_)
-        | Command::Leakage => Ok(()),
+        | Command::Leakage
+        | Command::Media(_) => Ok(()),
     };
     let closed = db.close().await;
     result.and(closed.map_err(Failure::from))

@@ -10,6 +10,7 @@ mod engines;
 mod importing;
 mod interrupting;
 mod keys;
+mod media;
 mod place;
 mod reading;
 mod wrong_use;

@@ -1,0 +1,140 @@
+//! `media put FILE --room ROOM`
+
+use std::path::Path;
+
+use strongroom::Timestamp;
+use strongroom::objects::{Media, NewMedia, THUMBNAIL_SOURCE_BYTES_MAX, Thumbnail, thumbnail};
+use tokio::fs::File;
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+use super::Shown;
+use crate::arguments::PutMedia;
+use crate::failure::{Failure, Result};
+use crate::moment;
+use crate::output::{Format, Output};
+use crate::progress::Progress;
+
+/// Pixels of a thumbnail's longer edge: what clients show in a timeline on a dense screen.
+const THUMBNAIL_EDGE: u32 = 640;
+
+/// What was checked before anything was opened.
+pub(super) struct Checked {
+    file: Option<std::fs::File>,
+    size: Option<u64>,
+    expires: Option<Timestamp>,
+}
+
+pub(super) fn check(arguments: &PutMedia) -> Result<Checked> {
+    let expires = arguments.expires.as_deref().map(moment::parse).transpose().map_err(Failure::WrongUse)?;
+    if is_stdin(&arguments.file) {
+        if arguments.thumbnail {
+            return Err(Failure::WrongUse("--thumbnail needs a file; stdin cannot be read twice".into()));
+        }
+        return Ok(Checked { file: None, size: None, expires });
+    }
+    let opened = std::fs::File::open(&arguments.file).and_then(|file| Ok((file.metadata()?, file)));
+    let (metadata, file) = opened.map_err(|error| unreadable(&arguments.file, &error))?;
+    if metadata.is_dir() {
+        return Err(Failure::new(format!("{} is a folder", arguments.file.display()), "name a file"));
+    }
+    Ok(Checked { file: Some(file), size: metadata.is_file().then_some(metadata.len()), expires })
+}
+
+pub(super) async fn run(media: &Media, arguments: &PutMedia, checked: Checked, output: &mut Output) -> Result<()> {
+    let mime_type = arguments.mime_type.clone().unwrap_or_else(|| kind(&arguments.file));
+    let mut new = NewMedia::new(arguments.room.as_str(), mime_type);
+    if let Some(id) = &arguments.id {
+        new = new.id(id.as_str());
+    }
+    if let Some(expires) = checked.expires {
+        new = new.expires_at(expires);
+    }
+    if arguments.thumbnail {
+        new = new.thumbnail(thumbnail_of(&arguments.file).await?);
+    }
+    let progress = Progress::of_bytes(checked.size, output.color);
+    let stored = tokio::select! {
+        stored = store(media, new, checked, arguments, &progress) => Some(stored),
+        _ = tokio::signal::ctrl_c() => None,
+    };
+    progress.finish();
+    let Some(stored) = stored else {
+        let again = match &arguments.id {
+            Some(_) => "the same command goes on where it was",
+            None => "with --id, the same command could go on where it was",
+        };
+        return Err(Failure::Interrupted(format!(
+            "interrupted; {again}, and 'strongroom media sweep' removes it after a day"
+        )));
+    };
+    let stored = stored?;
+    if output.format == Format::Json {
+        return output.json(&Shown::of(&stored.record, Some(&stored.sha256)));
+    }
+    output.table(["FIELD", "VALUE"], Shown::of(&stored.record, Some(&stored.sha256)).rows())?;
+    if stored.was_there { output.note("it was stored already, with the same content") } else { Ok(()) }
+}
+
+async fn store(
+    media: &Media,
+    new: NewMedia,
+    checked: Checked,
+    arguments: &PutMedia,
+    progress: &Progress,
+) -> Result<strongroom::objects::Stored> {
+    match checked.file {
+        // A pipe has no beginning to go back to.
+        Some(file) if arguments.id.is_some() && checked.size.is_some() => {
+            Ok(media.put_resumable(new, File::from_std(file), |bytes| progress.bytes(bytes)).await?)
+        }
+        Some(file) => upload(media, new, File::from_std(file), progress).await,
+        None => upload(media, new, tokio::io::stdin(), progress).await,
+    }
+}
+
+async fn upload(
+    media: &Media,
+    new: NewMedia,
+    mut source: impl AsyncRead + Unpin,
+    progress: &Progress,
+) -> Result<strongroom::objects::Stored> {
+    let mut upload = media.upload(new).await?;
+    let mut done = 0;
+    loop {
+        let mut piece = Vec::with_capacity(256 << 10);
+        let read = source.read_buf(&mut piece).await;
+        let read = read.map_err(|error| Failure::new(format!("the file could not be read: {error}"), "try again"))?;
+        if read == 0 {
+            return Ok(upload.finish().await?);
+        }
+        done += read as u64;
+        upload.write(piece.into()).await?;
+        progress.bytes(done);
+    }
+}
+
+async fn thumbnail_of(file: &Path) -> Result<Thumbnail> {
+    let size = std::fs::metadata(file).map_err(|error| unreadable(file, &error))?.len();
+    if size > THUMBNAIL_SOURCE_BYTES_MAX as u64 {
+        let what = format!("{} is too large for a thumbnail", file.display());
+        return Err(Failure::new(what, "leave out --thumbnail"));
+    }
+    let bytes = std::fs::read(file).map_err(|error| unreadable(file, &error))?;
+    let made = tokio::task::spawn_blocking(move || thumbnail(&bytes, THUMBNAIL_EDGE)).await;
+    let made =
+        made.map_err(|error| Failure::new(format!("no thumbnail was made: {error}"), "leave out --thumbnail"))?;
+    made.map_err(|error| Failure::new(format!("{}: {error}", file.display()), "leave out --thumbnail"))
+}
+
+/// The kind that a file's name tells.
+fn kind(file: &Path) -> String {
+    mime_guess::from_path(file).first_or_octet_stream().essence_str().to_owned()
+}
+
+fn is_stdin(file: &Path) -> bool {
+    file.as_os_str() == "-"
+}
+
+fn unreadable(file: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(format!("{} could not be read: {error}", file.display()), "check the path and its permissions")
+}
