@@ -36,6 +36,8 @@ mod layout;
 mod local;
 mod media;
 mod probe;
+#[cfg(feature = "s3")]
+mod s3;
 #[cfg(feature = "thumbnails")]
 mod thumbnail;
 mod url;

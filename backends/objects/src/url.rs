@@ -43,7 +43,7 @@ impl ObjectsUrl {
             ObjectsUrl::File(path) => Ok(Arc::new(LocalObjects::open(path)?)),
             ObjectsUrl::Memory => Ok(Arc::new(InMemory::new())),
             #[cfg(feature = "s3")]
-            ObjectsUrl::S3 { bucket, prefix } => s3(bucket, prefix),
+            ObjectsUrl::S3 { bucket, prefix } => crate::s3::open(bucket, prefix),
             #[cfg(not(feature = "s3"))]
             ObjectsUrl::S3 { .. } => {
                 let message = "this program was built without the feature 's3' of strongroom; build it with that";
@@ -51,28 +51,6 @@ impl ObjectsUrl {
             }
         }
     }
-}
-
-#[cfg(feature = "s3")]
-fn s3(bucket: &str, prefix: &str) -> Result<Arc<dyn ObjectStore>> {
-    let builder = object_store::aws::AmazonS3Builder::from_env().with_bucket_name(bucket);
-    // A server on this machine has no certificate; what goes to others is encrypted on the way.
-    let endpoint =
-        ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"].iter().find_map(|name| std::env::var(name).ok());
-    let is_local = endpoint.is_some_and(|url| {
-        ["http://127.0.0.1", "http://localhost", "http://[::1]"].iter().any(|local| url.starts_with(local))
-    });
-    let builder = if is_local { builder.with_allow_http(true) } else { builder };
-    let store = builder.build().map_err(|error| {
-        Error::new(ErrorKind::InvalidInput, "the settings of S3 are not complete; see AWS_ACCESS_KEY_ID and the like")
-            .with_source(error)
-            .on("objects")
-            .during("open")
-    })?;
-    Ok(match prefix {
-        "" => Arc::new(store),
-        prefix => Arc::new(object_store::prefix::PrefixStore::new(store, prefix)),
-    })
 }
 
 /// What a URL may look like.

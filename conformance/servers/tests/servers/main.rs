@@ -1,0 +1,77 @@
+//! Every server, from its start to its end. A server that this machine has not is a visible skip; moto's fails in CI.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod life;
+mod objects;
+
+use std::env;
+use std::io;
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use strongroom_conformance_servers::Server;
+
+/// A kind of server.
+#[derive(Clone, Copy)]
+struct Kind {
+    name: &'static str,
+    available: fn() -> Result<(), String>,
+    start: fn() -> io::Result<Server>,
+    shared: fn() -> Result<&'static Server, String>,
+    /// Whether the gate provides it.
+    in_ci: bool,
+}
+
+const MOTO: Kind = Kind {
+    name: "moto",
+    available: Server::moto_available,
+    start: Server::moto,
+    shared: Server::shared_moto,
+    in_ci: true,
+};
+
+const GARAGE: Kind = Kind {
+    name: "garage",
+    available: Server::garage_available,
+    start: Server::garage,
+    shared: Server::shared_garage,
+    in_ci: false,
+};
+
+type Case = fn(Kind);
+
+const CASES: [(&str, Case); 7] = [
+    ("puts_gets_and_removes", objects::puts_gets_and_removes),
+    ("lists_by_pages", objects::lists_by_pages),
+    ("puts_in_parts", objects::puts_in_parts),
+    ("creates_once", objects::creates_once),
+    ("is_gone_after_its_drop", life::is_gone_after_its_drop),
+    ("two_do_not_collide", life::two_do_not_collide),
+    ("is_gone_after_a_kill", life::is_gone_after_a_kill),
+];
+
+fn main() -> ExitCode {
+    if let Some(kind) = life::to_be_killed(&[MOTO, GARAGE]) {
+        life::serve_until_killed(kind);
+    }
+    // The client asks for one also where it does no TLS.
+    rustls::crypto::ring::default_provider().install_default().unwrap();
+    let mut trials = Vec::new();
+    for kind in [MOTO, GARAGE] {
+        for (name, case) in CASES {
+            trials.push(Trial::ignorable_test(format!("{}::{name}", kind.name), move || run(kind, case)));
+        }
+    }
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+fn run(kind: Kind, case: Case) -> Result<Completion, Failed> {
+    match (kind.available)() {
+        Ok(()) => {
+            case(kind);
+            Ok(Completion::Completed)
+        }
+        Err(reason) if kind.in_ci && env::var("STRONGROOM_CI").as_deref() == Ok("1") => Err(Failed::from(reason)),
+        Err(reason) => Ok(Completion::ignored_with(reason)),
+    }
+}
