@@ -73,8 +73,8 @@ impl ObjectUpload {
             Ok(Some(record))
         });
         let Some(record) = taken.await? else { return Ok(None) };
-        let hash = of_state(&record.hash_state)?;
-        Ok(Some(ObjectUpload::of(inner, record, hash)))
+        // A state that another program wrote and this one does not understand: begin anew.
+        Ok(of_state(&record.hash_state).map(|hash| ObjectUpload::of(inner, record, hash)))
     }
 
     fn of(inner: Arc<Inner>, record: Upload, hash: Sha256) -> Self {
@@ -194,10 +194,8 @@ fn state(hash: &Sha256) -> Vec<u8> {
     hash.serialize().to_vec()
 }
 
-fn of_state(state: &[u8]) -> Result<Sha256> {
-    let corrupt = || Error::new(ErrorKind::Corrupt, "the record of an upload holds no state of SHA-256").at("uploads");
-    let state = state.try_into().map_err(|_| corrupt())?;
-    Sha256::deserialize(&state).map_err(|_| corrupt())
+fn of_state(state: &[u8]) -> Option<Sha256> {
+    Sha256::deserialize(&state.try_into().ok()?).ok()
 }
 
 /// Whether bytes with this hash are the ones that an upload has stored so far.

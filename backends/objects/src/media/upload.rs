@@ -166,7 +166,7 @@ impl Media {
                 let resumed_at = content.noted();
                 Ok(MediaUpload { media: self.clone(), new, id: found.media_id.clone(), content, resumed_at })
             }
-            // It was finished or given up just now.
+            // It was finished or given up just now, or this program cannot go on with it.
             None => self.upload(new).await,
         }
     }
