@@ -1,6 +1,7 @@
 //! Every server, from its start to its end. A server that this machine has not is a visible skip; moto's fails in CI.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod encrypted;
 mod life;
 mod objects;
 
@@ -40,11 +41,12 @@ const GARAGE: Kind = Kind {
 
 type Case = fn(Kind);
 
-const CASES: [(&str, Case); 7] = [
+const CASES: [(&str, Case); 8] = [
     ("puts_gets_and_removes", objects::puts_gets_and_removes),
     ("lists_by_pages", objects::lists_by_pages),
     ("puts_in_parts", objects::puts_in_parts),
     ("creates_once", objects::creates_once),
+    ("encrypted_objects_pass_the_published_tests", encrypted::pass_the_published_tests),
     ("is_gone_after_its_drop", life::is_gone_after_its_drop),
     ("two_do_not_collide", life::two_do_not_collide),
     ("is_gone_after_a_kill", life::is_gone_after_a_kill),
