@@ -5,7 +5,7 @@
 mod attacks;
 mod belonging;
 mod copies;
-mod golden;
+
 mod listings;
 mod over;
 mod plain;
