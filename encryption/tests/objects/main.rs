@@ -5,11 +5,10 @@
 mod attacks;
 mod belonging;
 mod copies;
-
+mod golden;
 mod listings;
 mod over;
 mod plain;
-
 mod requests;
 mod streams;
 mod suite;
