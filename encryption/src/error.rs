@@ -28,15 +28,16 @@ pub enum EncryptionError {
     NotEncrypted,
     /// The store is encrypted, and was opened without a key.
     Encrypted,
-    /// A value that was never sealed.
+    /// A value or an object that was never sealed.
     NotAnEnvelope,
-    /// An envelope, a header or a slot of a form that this program does not know.
+    /// An envelope, a header, a slot or an object of a form that this program does not know.
     UnsupportedVersion,
     /// A value that was sealed with a key that the keyring does not have.
     UnknownKeyId,
-    /// An envelope too short to be one.
+    /// An envelope too short to be one, or an object of a length that none has, or whose body ended early.
     Truncated,
-    /// A value that was changed, or that belongs to another key or store. `row` is a keyed fingerprint of its stored key.
+    /// A value that was changed, or that belongs to another key or store; or a chunk that was changed, or that belongs to another
+    /// place or object. `row` is a keyed fingerprint of its stored key, or of path and place.
     AuthFailed {
         /// Which row; gives nothing away but equality, and that only to who has the key.
         row: String,

@@ -3,10 +3,14 @@
 mod envelope;
 mod header;
 mod key_decoding;
+#[cfg(feature = "objects")]
+mod object;
 
 pub use envelope::envelope;
 pub use header::header;
 pub use key_decoding::key_decoding;
+#[cfg(feature = "objects")]
+pub use object::object;
 
 /// Changes bytes: cuts them to `len`, flips what `change` says from `at` on, and appends what of it goes beyond the end.
 fn changed(bytes: &[u8], at: usize, len: usize, change: &[u8]) -> Vec<u8> {

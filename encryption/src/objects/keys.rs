@@ -175,3 +175,76 @@ fn parts(sealed: &mut [u8]) -> Option<Parts<'_>> {
     let (text, tag) = rest.split_last_chunk_mut()?;
     Some((nonce, text, tag))
 }
+
+#[cfg(test)]
+mod tests {
+    use sha2::Digest;
+
+    use super::super::sizes::OVERHEAD;
+    use super::*;
+
+    fn keys() -> Arc<Keys> {
+        Arc::new(Keys::new(&SecretKey::new([0x42; 32])))
+    }
+
+    fn layout() -> Layout {
+        Layout::of_chunk_bytes(4_096).unwrap()
+    }
+
+    /// The object of `tests/golden/object.bin`, which another program made.
+    #[test]
+    fn the_bytes_are_these_for_ever() {
+        let salt = std::array::from_fn(|at| at as u8);
+        let key = ObjectKey::with_salt(&keys(), layout(), "attachments/golden.bin", salt);
+        let content: Vec<u8> = (0..4_101_u32).map(|at| (at % 251) as u8).collect();
+        let mut object = key.header().to_vec();
+        for (index, part) in content.chunks(4_096).enumerate() {
+            let mut chunk = [&[0; NONCE_LEN][..], part, &[0; TAG_LEN]].concat();
+            key.seal_with(index as u64, index == 1, &mut chunk, &[0xA0 + index as u8; RANDOMNESS_LEN]);
+            object.extend_from_slice(&chunk);
+        }
+        let digest: String = Sha256::digest(&object).iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(digest, "c3af13403e09783ba096de30ad3919d7fee2802a8b1d0dfe75eba0787ad5ebd4");
+    }
+
+    #[test]
+    fn each_part_of_its_place_binds_a_chunk() {
+        let key = ObjectKey::with_salt(&keys(), layout(), "a", [1; SALT_LEN]);
+        let mut sealed = vec![0; OVERHEAD + 10];
+        key.seal(3, false, &mut sealed).unwrap();
+        assert_eq!(key.open(3, false, &mut sealed.clone()), Ok(&[0; 10][..]));
+        let others = [
+            (ObjectKey::with_salt(&keys(), layout(), "a", [1; SALT_LEN]), 3, true),
+            (ObjectKey::with_salt(&keys(), layout(), "a", [1; SALT_LEN]), 2, false),
+            (ObjectKey::with_salt(&keys(), layout(), "b", [1; SALT_LEN]), 3, false),
+            (ObjectKey::with_salt(&keys(), layout(), "a", [2; SALT_LEN]), 3, false),
+            (ObjectKey::with_salt(&keys(), Layout::of_chunk_bytes(8_192).unwrap(), "a", [1; SALT_LEN]), 3, false),
+            (
+                ObjectKey::with_salt(&Arc::new(Keys::new(&SecretKey::new([0x43; 32]))), layout(), "a", [1; SALT_LEN]),
+                3,
+                false,
+            ),
+        ];
+        for (at, (other, index, last)) in others.iter().enumerate() {
+            let mut bytes = sealed.clone();
+            let refused = other.open(*index, *last, &mut bytes);
+            assert_eq!(refused, Err(EncryptionError::AuthFailed { row: other.row(*index) }), "{at}");
+            assert!(!bytes.windows(10).any(|window| window == [0; 10]), "no plaintext is left: {at}");
+        }
+    }
+
+    #[test]
+    fn nonces_of_an_object_differ_even_if_the_generator_repeats_itself() {
+        let key = ObjectKey::with_salt(&keys(), layout(), "a", [1; SALT_LEN]);
+        let places = (0..50).flat_map(|index| [(index, false), (index, true)]);
+        let nonces: std::collections::BTreeSet<_> =
+            places.map(|(index, last)| key.nonce(index, last, &[0; RANDOMNESS_LEN])).collect();
+        assert_eq!(nonces.len(), 100);
+    }
+
+    #[test]
+    fn salts_are_never_the_same() {
+        let keys = keys();
+        assert_ne!(keys.salt("a").unwrap(), keys.salt("a").unwrap());
+    }
+}

@@ -101,8 +101,8 @@ impl Asked {
     /// The location that this answer is about. It and all before it are answered.
     fn take(&self, answer: &str) -> Option<Path> {
         let mut asked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let fitting = asked.iter().enumerate().filter(|(_, (below, _))| answer.ends_with(below.as_ref()));
-        // The longest: one path may be the end of another.
+        let fitting = asked.iter().enumerate().rev().filter(|(_, (below, _))| answer.ends_with(below.as_ref()));
+        // The longest: one path may be the end of another. If it was asked for twice, the first.
         let (at, _) = fitting.max_by_key(|(_, (below, _))| below.as_ref().len())?;
         asked.drain(..=at).next_back().map(|(_, location)| location)
     }

@@ -6,6 +6,8 @@
 //! FLOE, with the nonces of XChaCha20-Poly1305, which are long enough to be random.
 
 mod copy;
+#[cfg(test)]
+mod costs;
 mod errors;
 mod header;
 mod keys;

@@ -28,7 +28,7 @@ impl<O: ObjectStore> EncryptedObjects<O> {
         let (sealer, header) = Sealer::begin(&self.shared, location.as_ref(), None).map_err(refused)?;
         let inner = self.inner.put_multipart_opts(&below, opts).await.about(location)?;
         let parts = Parts { sealed: vec![header.clone()], len: header.len(), part_bytes: PART_BYTES_MIN };
-        let state = State { inner: Some(inner), sealing: Sealing::Open(sealer), parts, ..State::default() };
+        let state = State { inner: Some(inner), sealing: Sealing::Open(Box::new(sealer)), parts, ..State::default() };
         let upload =
             Upload { shared: self.shared.clone(), location: location.clone(), state: Arc::new(Mutex::new(state)) };
         Ok(Box::new(upload))
@@ -60,7 +60,7 @@ struct State {
 
 #[derive(Default)]
 enum Sealing {
-    Open(Sealer),
+    Open(Box<Sealer>),
     /// All is sealed and written; `complete` may be called again.
     Finished,
     #[default]

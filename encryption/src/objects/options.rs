@@ -11,8 +11,8 @@ use crate::SecretKey;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Names {
-    /// Each segment of a path is encrypted, so that names do not show but for their lengths, which are in one folder and that a name
-    /// is one seen before. A segment may have 170 bytes at most.
+    /// Each segment of a path is encrypted. What shows of names is how long they are, which lie in one folder, and that one is there
+    /// again. A segment may have 170 bytes at most.
     ///
     /// Names of one folder do not sort as they did, so [`list_with_offset`](object_store::ObjectStore::list_with_offset) reads the
     /// whole listing.

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
+use futures_util::TryStreamExt;
 use futures_util::stream::{self, StreamExt};
 use object_store::path::Path;
 use object_store::{
@@ -24,7 +25,7 @@ const TRIES: usize = 4;
 /// The range of the header.
 const HEADER: Range<u64> = 0..HEADER_LEN as u64;
 
-/// An object whose header was read.
+/// An object whose header was read. The plan is for all of it.
 struct Begun {
     meta: ObjectMeta,
     attributes: Attributes,
@@ -46,8 +47,15 @@ impl<O: ObjectStore> EncryptedObjects<O> {
         }
         let (first, is_all) = self.first_request(options.range.as_ref());
         for _ in 0..TRIES {
-            let Begun { meta, attributes, extensions, key, mut body, plan } =
+            let Begun { meta, attributes, extensions, key, mut body, mut plan } =
                 self.begin(location, &below, &options, first.clone()).await?;
+            match wanted(options.range.as_ref(), plan.plain) {
+                Ok(range) => plan.range = range,
+                Err(error) => {
+                    self.see_end(&below, &options, &meta, plan, key).await.about(location)?;
+                    return Err(error);
+                }
+            }
             if !is_all {
                 match self.go_on(&below, &options, &meta, &plan).await.about(location)? {
                     Some(chunks) => body = chunks,
@@ -81,7 +89,8 @@ impl<O: ObjectStore> EncryptedObjects<O> {
         let mut refused_before = None;
         for _ in 0..TRIES {
             let header = Some(GetRange::Bounded(HEADER));
-            let Begun { key, plan, .. } = self.begin(location, &below, &GetOptions::default(), header).await?;
+            let options = GetOptions::default();
+            let Begun { key, plan, meta, .. } = self.begin(location, &below, &options, header).await?;
             // If it is still the object that did not open before, it is not that it was written meanwhile.
             match refused_before {
                 Some((header, error)) if header == *key.header() => return Err(refused(error)),
@@ -91,7 +100,13 @@ impl<O: ObjectStore> EncryptedObjects<O> {
                 let range = wanted(Some(&GetRange::Bounded(range.clone())), plan.plain)?;
                 Ok(Plan { range, ..plan.clone() })
             });
-            let plans: Vec<Plan> = plans.collect::<Result<_>>()?;
+            let plans: Vec<Plan> = match plans.collect::<Result<_>>() {
+                Ok(plans) => plans,
+                Err(error) => {
+                    self.see_end(&below, &options, &meta, plan, key).await.about(location)?;
+                    return Err(error);
+                }
+            };
             let spans: Vec<Range<u64>> = plans.iter().map(span).collect::<Result<_>>()?;
             let sealed = self.inner.get_ranges(&below, &spans).await.about(location)?;
             match open_all(&key, &plans, sealed).await {
@@ -147,8 +162,24 @@ impl<O: ObjectStore> EncryptedObjects<O> {
         let header = Header::parse(&bytes, layout).map_err(refused)?;
         let key = ObjectKey::of(&self.shared.keys, layout, location.as_ref(), &header).map_err(refused)?;
         let plain = layout.plain_len(meta.size).map_err(refused)?;
-        let range = wanted(options.range.as_ref(), plain)?;
-        Ok(Begun { meta, attributes, extensions, key, body, plan: Plan { layout, plain, range } })
+        Ok(Begun { meta, attributes, extensions, key, body, plan: Plan { layout, plain, range: 0..plain } })
+    }
+
+    /// Opens the last chunk, to be sure that the object ends where it seems to: before a range is said to lie beyond its end.
+    async fn see_end(
+        &self,
+        below: &Path,
+        options: &GetOptions,
+        meta: &ObjectMeta,
+        plan: Plan,
+        key: ObjectKey,
+    ) -> Result<()> {
+        let end = Plan { range: plan.plain..plan.plain, ..plan };
+        match self.go_on(below, options, meta, &end).await? {
+            Some(body) => opened(body, end, key).try_collect::<Vec<_>>().await.map(drop),
+            // It was written meanwhile, and had this end before, or had not: nobody can tell any more.
+            None => Ok(()),
+        }
     }
 
     /// The second request: the chunks of a range that begins beyond the first. None if the object is not what it was.

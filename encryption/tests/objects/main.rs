@@ -9,7 +9,6 @@ mod golden;
 mod listings;
 mod over;
 mod plain;
-
 mod requests;
 mod streams;
 mod suite;

@@ -2,7 +2,8 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -11,8 +12,8 @@ use futures_util::stream::BoxStream;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{
-    CopyOptions, GetOptions, GetRange, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
-    PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions, Result,
+    CopyOptions, Error, GetOptions, GetRange, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions, Result, UploadPart,
 };
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +23,7 @@ pub(crate) enum Asked {
     Ranges(Vec<Range<u64>>),
 }
 
+type Change = Box<dyn Fn(GetResult) -> GetResult + Send + Sync>;
 type Between = Box<dyn FnOnce() -> BoxFuture<'static, ()> + Send>;
 
 #[derive(Default)]
@@ -30,6 +32,9 @@ pub(crate) struct Watched {
     asked: Mutex<Vec<Asked>>,
     /// How many requests are still to come before it, and what happens then.
     between: Mutex<Option<(usize, Between)>>,
+    change: Mutex<Option<Change>>,
+    parts: Arc<Mutex<Vec<usize>>>,
+    fails: Arc<AtomicBool>,
 }
 
 impl Watched {
@@ -40,6 +45,20 @@ impl Watched {
 
     pub(crate) fn before_second_get(&self, between: impl FnOnce() -> BoxFuture<'static, ()> + Send + 'static) {
         *self.between.lock().unwrap() = Some((1, Box::new(between)));
+    }
+
+    /// What becomes of each answer of `get_opts`.
+    pub(crate) fn change_bodies(&self, change: impl Fn(GetResult) -> GetResult + Send + Sync + 'static) {
+        *self.change.lock().unwrap() = Some(Box::new(change));
+    }
+
+    /// The lengths of the parts of uploads since the last time.
+    pub(crate) fn parts(&self) -> Vec<usize> {
+        std::mem::take(&mut self.parts.lock().unwrap())
+    }
+
+    pub(crate) fn fail_parts(&self) {
+        self.fails.store(true, Ordering::Relaxed);
     }
 
     async fn note(&self, asked: Asked) {
@@ -80,12 +99,17 @@ impl ObjectStore for Watched {
     }
 
     async fn put_multipart_opts(&self, location: &Path, opts: PutMultipartOptions) -> Result<Box<dyn MultipartUpload>> {
-        self.below.put_multipart_opts(location, opts).await
+        let below = self.below.put_multipart_opts(location, opts).await?;
+        Ok(Box::new(WatchedUpload { below, parts: self.parts.clone(), fails: self.fails.clone() }))
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
         self.note(if options.head { Asked::Head } else { Asked::Get(options.range.clone()) }).await;
-        self.below.get_opts(location, options).await
+        let result = self.below.get_opts(location, options).await?;
+        Ok(match &*self.change.lock().unwrap() {
+            Some(change) => change(result),
+            None => result,
+        })
     }
 
     async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
@@ -111,5 +135,32 @@ impl ObjectStore for Watched {
 
     async fn rename_opts(&self, from: &Path, to: &Path, options: RenameOptions) -> Result<()> {
         self.below.rename_opts(from, to, options).await
+    }
+}
+
+#[derive(Debug)]
+struct WatchedUpload {
+    below: Box<dyn MultipartUpload>,
+    parts: Arc<Mutex<Vec<usize>>>,
+    fails: Arc<AtomicBool>,
+}
+
+#[async_trait]
+impl MultipartUpload for WatchedUpload {
+    fn put_part(&mut self, data: PutPayload) -> UploadPart {
+        if self.fails.load(Ordering::Relaxed) {
+            let error = Error::Generic { store: "Watched", source: "no part is taken".into() };
+            return Box::pin(async move { Err(error) });
+        }
+        self.parts.lock().unwrap().push(data.content_length());
+        self.below.put_part(data)
+    }
+
+    async fn complete(&mut self) -> Result<PutResult> {
+        self.below.complete().await
+    }
+
+    async fn abort(&mut self) -> Result<()> {
+        self.below.abort().await
     }
 }
