@@ -44,7 +44,12 @@ fn media_go_to_s3_and_come_back(server: &Server) {
     let mut command = command(server, folder.path(), &url, &["put", "film.mp4", "--room", "!r"]);
     let refused = command.env("AWS_ENDPOINT", &gone).output().unwrap();
     assert_eq!(refused.status.code(), Some(1));
-    assert_eq!(String::from_utf8_lossy(&refused.stderr).lines().count(), 1, "{}", String::from_utf8_lossy(&refused.stderr));
+    assert_eq!(
+        String::from_utf8_lossy(&refused.stderr).lines().count(),
+        1,
+        "{}",
+        String::from_utf8_lossy(&refused.stderr)
+    );
 }
 
 fn command(server: &Server, folder: &Path, url: &str, arguments: &[&str]) -> Command {

@@ -44,8 +44,8 @@ macro_rules! passes {
     };
 }
 
-const MEMORY: Abilities = Abilities { update: true, copy_if_not_exists: true };
-const FILES: Abilities = Abilities { update: false, copy_if_not_exists: true };
+const MEMORY: Abilities = Abilities { update: true, copy_if_not_exists: true, attributes: true };
+const FILES: Abilities = Abilities { update: false, copy_if_not_exists: true, attributes: true };
 
 mod encrypted_names {
     passes!(memory, encrypted, MEMORY);

@@ -41,12 +41,16 @@ const GARAGE: Kind = Kind {
 
 type Case = fn(Kind);
 
-const CASES: [(&str, Case); 8] = [
+/// The case that moto cannot pass.
+const ATTRIBUTES: &str = "encrypted_objects_pass_the_published_test_of_attributes";
+
+const CASES: [(&str, Case); 9] = [
     ("puts_gets_and_removes", objects::puts_gets_and_removes),
     ("lists_by_pages", objects::lists_by_pages),
     ("puts_in_parts", objects::puts_in_parts),
     ("creates_once", objects::creates_once),
     ("encrypted_objects_pass_the_published_tests", encrypted::pass_the_published_tests),
+    (ATTRIBUTES, encrypted::pass_the_published_test_of_attributes),
     ("is_gone_after_its_drop", life::is_gone_after_its_drop),
     ("two_do_not_collide", life::two_do_not_collide),
     ("is_gone_after_a_kill", life::is_gone_after_a_kill),
@@ -61,13 +65,16 @@ fn main() -> ExitCode {
     let mut trials = Vec::new();
     for kind in [MOTO, GARAGE] {
         for (name, case) in CASES {
-            trials.push(Trial::ignorable_test(format!("{}::{name}", kind.name), move || run(kind, case)));
+            trials.push(Trial::ignorable_test(format!("{}::{name}", kind.name), move || run(kind, name, case)));
         }
     }
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
-fn run(kind: Kind, case: Case) -> Result<Completion, Failed> {
+fn run(kind: Kind, name: &str, case: Case) -> Result<Completion, Failed> {
+    if (kind.name, name) == ("moto", ATTRIBUTES) {
+        return Ok(Completion::ignored_with("moto drops headers with underscores in their names"));
+    }
     match (kind.available)() {
         Ok(()) => {
             case(kind);

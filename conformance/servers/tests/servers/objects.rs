@@ -90,7 +90,7 @@ pub(crate) fn creates_once(kind: Kind) {
     });
 }
 
-pub(crate) pub(crate) fn client(server: &Server) -> AmazonS3 {
+pub(crate) fn client(server: &Server) -> AmazonS3 {
     AmazonS3Builder::new()
         .with_endpoint(server.endpoint())
         .with_bucket_name(server.bucket())
