@@ -35,6 +35,7 @@ mod error;
 mod layout;
 mod local;
 mod media;
+mod pieces;
 mod probe;
 #[cfg(feature = "s3")]
 mod s3;

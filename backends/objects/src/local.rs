@@ -12,10 +12,12 @@ use futures_util::stream::BoxStream;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{
-    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMultipartOptions,
-    PutOptions, PutPayload, PutResult, RenameOptions, Result,
+    CopyOptions, GetOptions, GetResult, GetResultPayload, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions, Result,
 };
 use strongroom_core::{Error, ErrorKind};
+
+use crate::pieces::pieces;
 
 /// The file whose lock says that the folder is in use. `object_store` does not list it: its name ends like that of a file on its way.
 const LOCK: &str = "lock#0";
@@ -104,7 +106,12 @@ impl ObjectStore for LocalObjects {
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
-        self.files.get_opts(location, options).await
+        let mut result = self.files.get_opts(location, options).await?;
+        result.payload = match result.payload {
+            GetResultPayload::File(file, _) => GetResultPayload::Stream(pieces(file, result.range.clone())),
+            stream => stream,
+        };
+        Ok(result)
     }
 
     async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
