@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use strongroom_core::ErrorKind;
+use strongroom_core::matrix::MediaId;
 use strongroom_objects::Media;
 
 use super::moments::{Call, Moment, hooks};
@@ -19,13 +20,14 @@ cases! { Media;
 
 /// The second upload runs, from its begin to its end, at each moment of the first.
 async fn of_two_uploads_of_one_id_the_first_to_commit_is_the_medium(context: Context) -> Checked {
-    let size = 2 * PART + 1;
+    let scene = Scene::new(&context).await?;
+    let size = PART + 1;
     for same in [false, true] {
         for moment in 0.. {
-            let scene = Scene::new(&context).await?;
-            let (first, second) = (scene.content(0, size), scene.content(u64::from(!same), size));
+            let medium = id(2 * moment + u64::from(same));
+            let (first, second) = (scene.content(moment, size), scene.content(moment + u64::from(!same), size));
             // Put by the hook, once.
-            let inner = Arc::new(Mutex::new(Some((scene.media.clone(), second.clone()))));
+            let inner = Arc::new(Mutex::new(Some((scene.media.clone(), medium.clone(), second.clone()))));
             let taken = inner.clone();
             let passed = AtomicU64::new(0);
             let hooks = hooks(move |Moment { call, .. }| {
@@ -33,21 +35,21 @@ async fn of_two_uploads_of_one_id_the_first_to_commit_is_the_medium(context: Con
                 let now = relevant && passed.fetch_add(1, Ordering::SeqCst) == moment;
                 let second = if now { take(&taken) } else { None };
                 async move {
-                    if let Some((media, content)) = second {
-                        put(&media, content, &id(0)).await.ok();
+                    if let Some((media, medium, content)) = second {
+                        put(&media, content, &medium).await.ok();
                     }
                     true
                 }
             });
             let store = hooks.on_commits_of(&scene.site.store);
             let crossed = scene.beside(store, hooks.on(&scene.objects)).await?;
-            let outcome = put(&crossed, first.clone(), &id(0)).await;
+            let outcome = put(&crossed, first.clone(), &medium).await;
             if take(&inner).is_some() {
                 // The first has fewer moments than that: all were tried.
                 ensure!(moment > 6, "there were {moment} moments");
                 break;
             }
-            let there = read(&scene.media, &id(0)).await?.ok_or_else(|| Failure::new("neither is there"))?;
+            let there = read(&scene.media, &medium).await?.ok_or_else(|| Failure::new("neither is there"))?;
             match outcome {
                 Ok(stored) if same => ensure!(there == first, "was there: {}", stored.was_there),
                 Ok(stored) => ensure!(!stored.was_there && there == first, "the first was told that it is stored"),
@@ -59,7 +61,7 @@ async fn of_two_uploads_of_one_id_the_first_to_commit_is_the_medium(context: Con
             scene.after(DAY + 1);
             sweep(&scene.media).await?;
             scene.ensure_tidy().await?;
-            let there_still = read(&scene.media, &id(0)).await?;
+            let there_still = read(&scene.media, &medium).await?;
             ensure!(there_still == Some(there), "after a sweep, crossed at moment {moment}");
         }
     }
@@ -67,9 +69,9 @@ async fn of_two_uploads_of_one_id_the_first_to_commit_is_the_medium(context: Con
 }
 
 /// An upload that is made once.
-type Second = Mutex<Option<(Media, Vec<u8>)>>;
+type Second = Mutex<Option<(Media, MediaId, Vec<u8>)>>;
 
-fn take(second: &Second) -> Option<(Media, Vec<u8>)> {
+fn take(second: &Second) -> Option<(Media, MediaId, Vec<u8>)> {
     second.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 

@@ -76,24 +76,26 @@ async fn resumed(media: &Media, number: u64, content: &[u8]) -> strongroom_core:
 async fn an_upload_interrupted_at_any_part_goes_on_with_the_rest(context: Context) -> Checked {
     let scene = Scene::new(&context).await?;
     let mut number = 0;
-    for transfers in [1, 3] {
-        for how in [How::Failure, How::Drop] {
-            for when in [When::Before, When::After] {
-                for at in 0..PARTS {
-                    number += 1;
-                    interrupt(&scene, number, at as u64, when, how, transfers).await?;
-                    let counted = Hooks::counting();
-                    let media = over(&scene.db, counted.on(&scene.objects), transfers).await?;
-                    let (from, _) = resumed(&media, number, &scene.content(number, SIZE)).await?;
-                    let noted = from as usize / PART;
-                    let what = format!("{how:?} {when:?} put {at}, {transfers} at a time, went on from part {noted}");
-                    ensure!(from as usize == noted * PART && noted <= PARTS, "{what}");
-                    // What was under way, or there and not noted yet, is put again; never more.
-                    ensure!(noted + 2 * transfers > at, "{what}");
-                    ensure_eq!(counted.count(Call::Put) as usize, PARTS - noted, "puts: {what}");
-                    scene.ensure_is(number, SIZE).await?;
-                }
-            }
+    let ways = [
+        (1, How::Failure, When::Before),
+        (1, How::Drop, When::After),
+        (3, How::Failure, When::After),
+        (3, How::Drop, When::Before),
+    ];
+    for (transfers, how, when) in ways {
+        for at in 0..PARTS {
+            number += 1;
+            interrupt(&scene, number, at as u64, when, how, transfers).await?;
+            let counted = Hooks::counting();
+            let media = over(&scene.db, counted.on(&scene.objects), transfers).await?;
+            let (from, _) = resumed(&media, number, &scene.content(number, SIZE)).await?;
+            let noted = from as usize / PART;
+            let what = format!("{how:?} {when:?} put {at}, {transfers} at a time, went on from part {noted}");
+            ensure!(from as usize == noted * PART && noted <= PARTS, "{what}");
+            // What was under way, or there and not noted yet, is put again; never more.
+            ensure!(noted + 2 * transfers > at, "{what}");
+            ensure_eq!(counted.count(Call::Put) as usize, PARTS - noted, "puts: {what}");
+            scene.ensure_is(number, SIZE).await?;
         }
     }
     scene.settled().await;
@@ -131,7 +133,7 @@ async fn a_source_that_is_another_begins_anew(context: Context) -> Checked {
 async fn whoever_takes_over_an_upload_fences_its_predecessor(context: Context) -> Checked {
     let scene = Scene::new(&context).await?;
     let content = Bytes::from(scene.content(0, SIZE));
-    for number in 0..3 {
+    for number in 0..5 {
         let mut first = scene.media.upload(new(&id(number))).await?;
         first.write(content.slice(..6 * PART)).await?;
         let mut second = scene.media.resume(new(&id(number))).await?;
@@ -158,10 +160,21 @@ async fn whoever_takes_over_an_upload_fences_its_predecessor(context: Context) -
                 second.write(content.slice(at..)).await?;
                 second.finish().await?;
             }
-            _ => {
+            2 => {
                 second.write(content.slice(at..)).await?;
                 second.finish().await?;
                 ensure_kind!(first.finish().await, ErrorKind::NotFound | ErrorKind::AlreadyExists);
+            }
+            3 => {
+                // It gives up what is another's by now, and then what is a medium's.
+                first.abandon().await?;
+                second.write(content.slice(at..)).await?;
+                second.finish().await?;
+            }
+            _ => {
+                second.write(content.slice(at..)).await?;
+                second.finish().await?;
+                first.abandon().await?;
             }
         }
         let found = super::support::read(&scene.media, &id(number)).await?;

@@ -86,7 +86,7 @@ fn random_rule(random: &mut Random, total: u64) -> RetentionRule {
 }
 
 async fn retention_removes_exactly_what_its_rules_say(context: Context) -> Checked {
-    for round in 0..context.effort().operations.div_ceil(700) as u64 {
+    for round in 0..context.effort().operations.div_ceil(1_000) as u64 {
         let scene = Scene::new(&context).await?;
         let mut random = Random::new(context.seed(), 100 + round);
         let mut media: Vec<Medium> = Vec::new();
