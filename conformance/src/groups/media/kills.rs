@@ -1,6 +1,7 @@
 //! Processes are killed while they store media: at any moment, and at each moment in turn.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::io::Cursor;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -99,8 +100,13 @@ impl<'c> Struck<'c> {
         rest.iter().try_for_each(|line| self.take_down(line))
     }
 
-    /// Opens the place again.
+    /// Opens the place again. Where objects are files, one that was being written when the process ended is always there, too.
     pub(super) async fn open(&self) -> Checked<Opened> {
+        let folder = self.place.objects();
+        if folder.exists() {
+            fs::create_dir_all(folder.join("half"))?;
+            fs::write(folder.join("half/written#1"), "ha")?;
+        }
         let store = self.context.factory().reopen(&self.place, &self.settings).await?;
         let clock = Arc::new(ManualClock::new(Timestamp::from_millis(0)));
         let db = open(store.clone(), clock.clone()).await?;

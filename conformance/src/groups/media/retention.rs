@@ -124,7 +124,7 @@ async fn retention_removes_exactly_what_its_rules_say(context: Context) -> Check
         let expired = |medium: &Medium| medium.expires.is_some_and(|expires| expires <= now);
         let total = media.iter().map(|medium| medium.bytes).sum();
         let all = random_rule(&mut random, total);
-        let rooms = ROOMS.iter().filter(|_| random.next() % 2 == 0).copied().collect::<Vec<_>>();
+        let rooms = ROOMS.iter().filter(|_| random.below(2) == 0).copied().collect::<Vec<_>>();
         let rooms = rooms.into_iter().map(|room| (room.into(), random_rule(&mut random, total / 2))).collect();
         let retention = Retention { all, rooms };
         let seen: Vec<Medium> = media.iter().filter(|medium| !expired(medium)).cloned().collect();

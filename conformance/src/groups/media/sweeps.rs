@@ -1,5 +1,6 @@
 //! What a sweep removes, and what it spares whatever the moment.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -183,6 +184,12 @@ async fn foreign_names_are_left_alone(context: Context) -> Checked {
     Ok(())
 }
 
+/// What there is: names with their bytes, and records by collection.
+async fn counted(scene: &Scene) -> Checked<(BTreeMap<String, u64>, Vec<u64>)> {
+    let records = scene.db.stats().await?.collections.into_values().map(|count| count.records).collect();
+    Ok((listed(&scene.objects).await?, records))
+}
+
 async fn a_dry_run_says_what_a_sweep_does_and_does_nothing(context: Context) -> Checked {
     let scene = Scene::new(&context).await?;
     let media = over(&scene.db, scene.objects.clone(), 1).await?;
@@ -195,16 +202,9 @@ async fn a_dry_run_says_what_a_sweep_does_and_does_nothing(context: Context) -> 
         scene.after(DAY / 2);
     }
     for _ in 0..4 {
-        let before = (
-            listed(&scene.objects).await?,
-            scene.db.stats().await?.collections.into_iter().map(|(_, count)| count.records).collect::<Vec<_>>(),
-        );
+        let before = counted(&scene).await?;
         let dry = scene.media.sweep(&SweepOptions { dry_run: true, ..SweepOptions::default() }).await?;
-        let after = (
-            listed(&scene.objects).await?,
-            scene.db.stats().await?.collections.into_iter().map(|(_, count)| count.records).collect::<Vec<_>>(),
-        );
-        ensure_eq!(before, after, "a dry run");
+        ensure_eq!(counted(&scene).await?, before, "after a dry run");
         let swept = sweep(&scene.media).await?;
         ensure_eq!(swept, dry);
         let freed = before.0.values().sum::<u64>() - listed(&scene.objects).await?.values().sum::<u64>();
@@ -242,7 +242,7 @@ async fn databases_that_share_an_object_store_spare_each_other(context: Context)
         }
     }
     let all = &named(&scenes[0].db).await? | &named(&scenes[1].db).await?;
-    ensure_eq!(listed(shared).await?.into_keys().collect::<std::collections::BTreeSet<_>>(), all);
+    ensure_eq!(listed(shared).await?.into_keys().collect::<BTreeSet<_>>(), all);
     ensure!(media[0].delete(&id(0)).await?);
     ensure!(media[1].stat(&id(0)).await?.is_some(), "the other's medium of the same id");
     Ok(())
