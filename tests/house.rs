@@ -74,10 +74,20 @@ fn backends_know_core_alone_and_have_a_feature_each() {
 }
 
 #[test]
-fn the_suite_knows_core_alone() {
+fn the_suite_knows_core_alone_and_for_media_the_objects() {
     let packages = packages();
     let suite = packages.iter().find(|package| package.name() == "strongroom-conformance").expect("it is a member");
-    assert_eq!(suite.workspace_dependencies().collect::<Vec<_>>(), ["strongroom-core"]);
+    let known: Vec<_> = suite.workspace_dependencies().collect();
+    assert_eq!(known, ["strongroom-core", "strongroom-objects"]);
+    // What a backend's author builds without that feature has none of it.
+    let dependencies = suite.0["dependencies"].as_array().into_iter().flatten();
+    let optional: Vec<_> = dependencies.filter(|dependency| dependency["optional"] == true).collect();
+    assert_eq!(optional.iter().map(|dependency| &dependency["name"]).collect::<Vec<_>>(), ["strongroom-objects"]);
+    let features = suite.0["features"].as_object().expect("it has features");
+    let switching =
+        features.iter().filter(|(_, on)| on.as_array().is_some_and(|on| on.contains(&"dep:strongroom-objects".into())));
+    assert_eq!(switching.map(|(name, _)| name).collect::<Vec<_>>(), ["media"]);
+    assert_eq!(features.get("default"), None);
 }
 
 #[test]

@@ -42,12 +42,24 @@ pub enum Group {
     Crash,
     /// Damaged and foreign files, second openers, full disks.
     Hostile,
+    /// Bytes in an object store, and the records that name them.
+    #[cfg(feature = "media")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "media")))]
+    Media,
 }
 
 impl Group {
     /// All, in the order in which they run.
-    pub const ALL: [Group; 6] =
-        [Group::Semantics, Group::Typed, Group::Model, Group::Isolation, Group::Crash, Group::Hostile];
+    pub const ALL: &'static [Group] = &[
+        Group::Semantics,
+        Group::Typed,
+        Group::Model,
+        Group::Isolation,
+        Group::Crash,
+        Group::Hostile,
+        #[cfg(feature = "media")]
+        Group::Media,
+    ];
 
     /// Its name in reports and on the command line.
     pub fn name(self) -> &'static str {
@@ -58,6 +70,8 @@ impl Group {
             Group::Isolation => "isolation",
             Group::Crash => "crash",
             Group::Hostile => "hostile",
+            #[cfg(feature = "media")]
+            Group::Media => "media",
         }
     }
 }
@@ -72,7 +86,7 @@ impl FromStr for Group {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
-        Group::ALL.into_iter().find(|group| group.name() == name).ok_or_else(|| {
+        Group::ALL.iter().copied().find(|group| group.name() == name).ok_or_else(|| {
             let known: Vec<_> = Group::ALL.iter().map(|group| group.name()).collect();
             format!("no group is called '{name}': use {}", known.join(", "))
         })

@@ -9,6 +9,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use strongroom_core::store::{Limits, Store};
 use strongroom_core::{Clock, Error, ErrorKind, ManualClock, Result};
+#[cfg(feature = "media")]
+use strongroom_objects::{LocalObjects, object_store::ObjectStore};
 
 /// How the suite makes, unmakes and hurts the stores of one stack: a backend, or layers over one.
 ///
@@ -63,6 +65,14 @@ pub trait Factory: Debug + Send + Sync + 'static {
     /// Opens the store that [`open`](Self::open) made at the place, with all that was committed. It may be open elsewhere,
     /// also in another process: then the answer is what the backend says of a second opener.
     async fn reopen(&self, place: &Place, settings: &Settings) -> Result<Arc<dyn Store>>;
+
+    /// Opens the object store of a place, and makes it if there is none: what was put there by an earlier opener is there. Where a store
+    /// is reopened or opened by other processes, so is this. Files in [`Place::objects`] unless the stack has something else.
+    #[cfg(feature = "media")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "media")))]
+    async fn objects(&self, place: &Place) -> Result<Arc<dyn ObjectStore>> {
+        Ok(Arc::new(LocalObjects::open(place.objects())?))
+    }
 
     /// Removes what is left at a place whose stores are closed.
     async fn destroy(&self, place: &Place) -> Result<()>;
@@ -170,6 +180,12 @@ impl Place {
     /// The file of this name in the folder, for backends that keep one.
     pub fn file(&self) -> PathBuf {
         self.folder.join(&self.name)
+    }
+
+    /// The folder for its media, beside the file: what removes the file and those named after it does not meet it. It goes with the folder
+    /// of the places.
+    pub fn objects(&self) -> PathBuf {
+        self.folder.join(format!("objects-{}", self.name))
     }
 }
 

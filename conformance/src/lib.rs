@@ -27,6 +27,9 @@ pub mod groups;
 #[doc = include_str!("../GUIDE.md")]
 pub mod guide {}
 pub mod harness;
+#[cfg(feature = "media")]
+#[cfg_attr(docsrs, doc(cfg(feature = "media")))]
+pub mod objects;
 mod random;
 mod run;
 pub mod twist;

@@ -106,7 +106,7 @@ async fn an_interrupted_upload_goes_on_and_its_predecessor_can_do_nothing_more()
 
     let mut second = place.media.resume(new.clone()).await.unwrap();
     let at = second.resumed_at() as usize;
-    assert!(at >= PART && at <= 8 * PART && at.is_multiple_of(PART), "{at}");
+    assert!((PART..=8 * PART).contains(&at) && at.is_multiple_of(PART), "{at}");
     second.write(Bytes::from(bytes[at..].to_vec())).await.unwrap();
     assert_eq!(first.finish().await.unwrap_err().kind(), ErrorKind::Conflict);
     second.finish().await.unwrap();

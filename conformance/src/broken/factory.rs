@@ -5,7 +5,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use strongroom_core::Result;
 use strongroom_core::store::{Limits, Store};
+#[cfg(feature = "media")]
+use strongroom_objects::object_store::ObjectStore;
 
+#[cfg(feature = "media")]
+use super::BrokenObjects;
 use super::{Broken, Control};
 use crate::{Can, Capability, Damage, Factory, Fault, Folder, Place, Settings};
 
@@ -15,17 +19,37 @@ pub struct BrokenFactory {
     name: String,
     inner: Arc<dyn Factory>,
     wrap: fn(Arc<dyn Store>) -> Arc<dyn Store>,
+    #[cfg(feature = "media")]
+    wrap_objects: fn(Arc<dyn ObjectStore>) -> Arc<dyn ObjectStore>,
 }
 
 impl BrokenFactory {
     /// The stores of `inner`, broken.
     pub fn new(inner: Arc<dyn Factory>, broken: Broken) -> Self {
-        BrokenFactory { name: format!("{}+{}", inner.name(), broken.name), inner, wrap: broken.wrap }
+        BrokenFactory { wrap: broken.wrap, ..BrokenFactory::named(inner, broken.name) }
     }
 
     /// The stores of `inner`, made as broken ones are, without the mistake.
     pub fn control(inner: Arc<dyn Factory>, control: Control) -> Self {
-        BrokenFactory { name: format!("{}+{}", inner.name(), control.name), inner, wrap: control.wrap }
+        BrokenFactory { wrap: control.wrap, ..BrokenFactory::named(inner, control.name) }
+    }
+
+    /// The stores of `inner`, whose object stores are broken.
+    #[cfg(feature = "media")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "media")))]
+    pub fn objects(inner: Arc<dyn Factory>, broken: BrokenObjects) -> Self {
+        BrokenFactory { wrap_objects: broken.wrap, ..BrokenFactory::named(inner, broken.name) }
+    }
+
+    /// As `inner`, under another name.
+    fn named(inner: Arc<dyn Factory>, name: &str) -> Self {
+        BrokenFactory {
+            name: format!("{}+{name}", inner.name()),
+            inner,
+            wrap: |store| store,
+            #[cfg(feature = "media")]
+            wrap_objects: |objects| objects,
+        }
     }
 }
 
@@ -58,6 +82,11 @@ impl Factory for BrokenFactory {
 
     async fn reopen(&self, place: &Place, settings: &Settings) -> Result<Arc<dyn Store>> {
         Ok((self.wrap)(self.inner.reopen(place, settings).await?))
+    }
+
+    #[cfg(feature = "media")]
+    async fn objects(&self, place: &Place) -> Result<Arc<dyn ObjectStore>> {
+        Ok((self.wrap_objects)(self.inner.objects(place).await?))
     }
 
     async fn destroy(&self, place: &Place) -> Result<()> {

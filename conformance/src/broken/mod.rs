@@ -16,6 +16,8 @@ mod factory;
 mod guards;
 mod limits;
 mod links;
+#[cfg(feature = "media")]
+mod objects;
 mod order;
 mod pages;
 mod ranges;
@@ -32,6 +34,9 @@ use std::sync::Arc;
 use strongroom_core::store::Store;
 
 pub use factory::BrokenFactory;
+#[cfg(feature = "media")]
+#[cfg_attr(docsrs, doc(cfg(feature = "media")))]
+pub use objects::{BrokenObjects, objects};
 
 /// A way for a store to be wrong.
 #[derive(Clone, Copy)]

@@ -3,6 +3,8 @@
 mod crash;
 mod hostile;
 mod isolation;
+#[cfg(feature = "media")]
+mod media;
 mod model;
 mod semantics;
 mod typed;
@@ -12,10 +14,23 @@ use crate::child::Role;
 
 /// Every case, in the order of the groups.
 pub fn all() -> Vec<Case> {
-    [semantics::cases(), typed::cases(), model::cases(), isolation::cases(), crash::cases(), hostile::cases()].concat()
+    [
+        semantics::cases(),
+        typed::cases(),
+        model::cases(),
+        isolation::cases(),
+        crash::cases(),
+        hostile::cases(),
+        #[cfg(feature = "media")]
+        media::cases(),
+    ]
+    .concat()
 }
 
 /// What child processes do.
 pub(crate) fn roles() -> impl Iterator<Item = &'static Role> {
-    crash::ROLES.iter().chain(isolation::ROLES)
+    let roles = crash::ROLES.iter().chain(isolation::ROLES);
+    #[cfg(feature = "media")]
+    let roles = roles.chain(media::ROLES);
+    roles
 }

@@ -45,10 +45,19 @@ impl Media {
         }
     }
 
-    /// Gives up an upload, and removes what is there of it.
-    pub(super) async fn give_up(&self, object: &ObjectId) -> Result<()> {
-        // Without its record, whoever is at it still can finish no more.
-        self.0.db.delete(&Upload::key(object)).await?;
+    /// Gives up an upload, and removes what is there of it. If another has taken it over, the bytes are that one's, or a medium's already:
+    /// then nothing is done.
+    pub(super) async fn give_up(&self, object: &ObjectId, attempts: usize) -> Result<()> {
+        let given_up = self.0.db.write(|tx| async move {
+            match tx.get(&Upload::key(object)).await? {
+                // Without its record, whoever is at it still can finish no more.
+                Some(upload) if upload.parts.attempts.len() == attempts => tx.delete(&Upload::key(object)).await,
+                _ => Ok(false),
+            }
+        });
+        if !given_up.await? {
+            return Ok(());
+        }
         let prefix = self.0.folder.clone().join(&object.as_str()[..2]);
         let listed = self.0.objects.list(Some(&prefix)).map_err(|error| of_objects(error, "delete"));
         let is_of = |path: &Path| layout::Part::of_path(path).is_some_and(|part| part.object == *object);

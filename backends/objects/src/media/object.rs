@@ -31,6 +31,8 @@ pub(super) struct ObjectUpload {
     under_way: VecDeque<UnderWay>,
     /// What is durable, but not noted yet.
     ahead: usize,
+    /// A write failed or was dropped half way: bytes may be missing.
+    broken_off: bool,
 }
 
 /// A part on its way, and what is to be noted when it and all before it are there.
@@ -79,11 +81,17 @@ impl ObjectUpload {
 
     fn of(inner: Arc<Inner>, record: Upload, hash: Sha256) -> Self {
         let number = record.stored / record.parts.part_bytes.max(1);
-        ObjectUpload { inner, record, hash, filling: BytesMut::new(), number, under_way: VecDeque::new(), ahead: 0 }
+        let (filling, under_way) = (BytesMut::new(), VecDeque::new());
+        ObjectUpload { inner, record, hash, filling, number, under_way, ahead: 0, broken_off: false }
     }
 
     pub(super) fn id(&self) -> &ObjectId {
         &self.record.object_id
+    }
+
+    /// How many have been at it, this one included: it is ours as long as there are no more.
+    pub(super) fn attempts(&self) -> usize {
+        self.record.parts.attempts.len()
     }
 
     /// How many bytes it may have lost when it is interrupted now and goes on later: all but so many.
@@ -91,7 +99,24 @@ impl ObjectUpload {
         self.record.stored
     }
 
-    pub(super) async fn write(&mut self, mut bytes: Bytes) -> Result<()> {
+    pub(super) async fn write(&mut self, bytes: Bytes) -> Result<()> {
+        self.ensure_whole()?;
+        // Only what comes to its end has all its bytes in their places.
+        self.broken_off = true;
+        self.take(bytes).await?;
+        self.broken_off = false;
+        Ok(())
+    }
+
+    fn ensure_whole(&self) -> Result<()> {
+        if self.broken_off {
+            let message = "a write to this upload failed or was dropped; go on with another, by resume";
+            return Err(Error::new(ErrorKind::InvalidInput, message).during("put"));
+        }
+        Ok(())
+    }
+
+    async fn take(&mut self, mut bytes: Bytes) -> Result<()> {
         let part_bytes = self.record.parts.part_bytes as usize;
         while !bytes.is_empty() {
             let piece = bytes.split_to(bytes.len().min(part_bytes - self.filling.len()).min(TURN_BYTES));
@@ -156,6 +181,7 @@ impl ObjectUpload {
 
     /// Waits until every byte that was given is there for good.
     pub(super) async fn finish(mut self) -> Result<Finished> {
+        self.ensure_whole()?;
         if !self.filling.is_empty() {
             self.send().await?;
         }
@@ -172,6 +198,11 @@ impl ObjectUpload {
 }
 
 impl Finished {
+    /// As [`ObjectUpload::attempts`].
+    pub(super) fn attempts(&self) -> usize {
+        self.attempts
+    }
+
     /// Makes it an object, in a transaction that also names it.
     pub(super) async fn stage(&self, tx: &Transaction) -> Result<()> {
         still_ours(tx, &self.object.object_id, self.attempts).await?;

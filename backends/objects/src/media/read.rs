@@ -7,7 +7,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::stream::{self, BoxStream};
 use futures_util::{Stream, StreamExt, TryStreamExt};
-use object_store::{GetOptions, ObjectStore};
+use object_store::path::Path;
+use object_store::{GetOptions, ObjectStore, ObjectStoreExt};
 use sha2::{Digest, Sha256};
 use strongroom_core::matrix::{self, MediaId, Object};
 use strongroom_core::{Error, ErrorKind, Result};
@@ -161,11 +162,23 @@ pub(super) fn read(inner: Arc<Inner>, object: Object, range: Range<u64>) -> BoxS
 
 /// Some bytes of one part.
 async fn fetch(inner: &Inner, part: &layout::Part, wanted: Range<u64>) -> Result<Bytes> {
-    let bytes = wanted.end - wanted.start;
-    let options = GetOptions::new().with_range(Some(wanted));
-    let fetched = async { inner.objects.get_opts(&inner.path(part), options).await?.bytes().await };
-    let fetched = fetched.await.map_err(|error| of_objects(error, "get"))?;
-    if fetched.len() as u64 == bytes { Ok(fetched) } else { Err(wrong("a part of a medium is shorter than it was")) }
+    let (path, bytes) = (inner.path(part), wanted.end - wanted.start);
+    let options = GetOptions::new().with_range(Some(wanted.clone()));
+    let fetched = async { inner.objects.get_opts(&path, options).await?.bytes().await };
+    match fetched.await {
+        Ok(fetched) if fetched.len() as u64 == bytes => Ok(fetched),
+        Ok(_) => Err(wrong("a part of a medium is not as long as it was")),
+        // A range that begins behind the end is refused, by each object store in words of its own.
+        Err(object_store::Error::Generic { .. }) if is_shorter(inner, &path, wanted.end).await => {
+            Err(wrong("a part of a medium is shorter than it was"))
+        }
+        Err(error) => Err(of_objects(error, "get")),
+    }
+}
+
+/// Whether it is known that what lies there has fewer bytes.
+async fn is_shorter(inner: &Inner, path: &Path, bytes: u64) -> bool {
+    inner.objects.head(path).await.is_ok_and(|meta| meta.size < bytes)
 }
 
 fn wrong(message: &'static str) -> Error {

@@ -19,7 +19,7 @@ pub struct Retention {
 /// What is kept at most. A field that is not set limits nothing. Sizes are of the content with its thumbnail, in bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RetentionRule {
-    /// All together; what was read longest ago goes first.
+    /// All together, without those that go for another rule; what was read longest ago goes first.
     pub total_bytes_max: Option<u64>,
     /// One medium.
     pub file_bytes_max: Option<u64>,
@@ -62,6 +62,12 @@ impl Retention {
     pub(super) fn is_empty(&self) -> bool {
         self.all == RetentionRule::default() && self.rooms.values().all(|rule| *rule == RetentionRule::default())
     }
+
+    /// Why this medium goes for what it is, whatever else there is: the rule of its room comes first.
+    fn of_itself(&self, record: &matrix::Media, bytes: u64, object: &Object, now: Timestamp) -> Option<Reason> {
+        let rules = [self.rooms.get(&record.room_id), Some(&self.all)];
+        rules.into_iter().flatten().find_map(|rule| rule.of_itself(bytes, object, now))
+    }
 }
 
 impl RetentionRule {
@@ -90,8 +96,19 @@ pub(super) struct Totals {
 }
 
 impl Totals {
-    /// Counts a medium. All are counted before the first is asked about.
-    pub(super) fn add(&mut self, retention: &Retention, record: &matrix::Media, bytes: u64) {
+    /// Counts a medium, unless it goes for its own sake: it is to cost no other its place. All are counted before the first is asked
+    /// about.
+    pub(super) fn add(
+        &mut self,
+        retention: &Retention,
+        record: &matrix::Media,
+        bytes: u64,
+        object: &Object,
+        now: Timestamp,
+    ) {
+        if retention.of_itself(record, bytes, object, now).is_some() {
+            return;
+        }
         self.all += bytes;
         if retention.rooms.contains_key(&record.room_id) {
             *self.rooms.entry(record.room_id.clone()).or_default() += bytes;
@@ -107,18 +124,19 @@ impl Totals {
         object: &Object,
         now: Timestamp,
     ) -> Option<Reason> {
-        let of_room = retention.rooms.get(&record.room_id);
+        if let Some(reason) = retention.of_itself(record, bytes, object, now) {
+            return Some(reason);
+        }
         let over = |total: u64, rule: &RetentionRule| rule.total_bytes_max.is_some_and(|max| total > max);
-        let itself = |rule: &RetentionRule| rule.of_itself(bytes, object, now);
         let in_room = self.rooms.get(&record.room_id).copied().unwrap_or_default();
-        let reason = of_room.and_then(itself).or_else(|| itself(&retention.all)).or_else(|| {
-            let too_many = of_room.is_some_and(|rule| over(in_room, rule)) || over(self.all, &retention.all);
-            too_many.then_some(Reason::TotalSize)
-        })?;
+        let of_room = retention.rooms.get(&record.room_id);
+        if !of_room.is_some_and(|rule| over(in_room, rule)) && !over(self.all, &retention.all) {
+            return None;
+        }
         self.all = self.all.saturating_sub(bytes);
         if let Some(total) = self.rooms.get_mut(&record.room_id) {
             *total = total.saturating_sub(bytes);
         }
-        Some(reason)
+        Some(Reason::TotalSize)
     }
 }

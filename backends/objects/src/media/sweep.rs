@@ -76,31 +76,8 @@ impl Media {
         let mut swept = Swept::default();
         let now = self.0.db.now();
         self.sweep_uploads(options, now, &mut swept).await?;
-        let mut totals = Totals::default();
-        if !options.retention.is_empty() {
-            self.each_object(async |found, _| {
-                if let Found::Content(record, bytes) = found {
-                    totals.add(&options.retention, &record, bytes);
-                }
-                Ok(())
-            })
-            .await?;
-        }
-        self.each_object(async |found, object| {
-            let (id, reason, bytes) = match found {
-                Found::Thumbnail => return Ok(()),
-                Found::Unnamed => (None, Reason::Expired, object.size),
-                Found::Content(record, bytes) => match totals.judge(&options.retention, &record, bytes, object, now) {
-                    Some(reason) => (Some(record.media_id), reason, bytes),
-                    None => return Ok(()),
-                },
-            };
-            if options.dry_run || self.drop_object(id.as_ref(), object).await? {
-                swept.count(reason, bytes);
-            }
-            Ok(())
-        })
-        .await?;
+        let totals = self.totals(&options.retention, now).await?;
+        self.sweep_objects(options, totals, now, &mut swept).await?;
         self.sweep_strays(options, now, &mut swept).await?;
         Ok(swept)
     }
@@ -134,35 +111,81 @@ impl Media {
         }
     }
 
-    /// Visits every object, what was read longest ago first.
-    async fn each_object(&self, mut visit: impl AsyncFnMut(Found, &Object) -> Result<()>) -> Result<()> {
-        let mut after: Option<Cursor> = None;
-        loop {
-            let query = self.0.db.query(Object::LAST_ACCESS).oldest_first().limit(BATCH);
-            let page = if let Some(after) = after.take() { query.after(after) } else { query }.page().await?;
-            let keys: Vec<_> = page.records.iter().map(|object| matrix::Media::key(&object.media_id)).collect();
-            let media = self.0.db.get_many(&keys).await?;
-            let thumbnails = media.iter().flatten().filter_map(|record| record.thumbnail.as_ref());
-            let keys: Vec<_> = thumbnails.map(Object::key).collect();
-            let thumbnails = self.0.db.get_many(&keys).await?.into_iter().flatten();
-            let sizes: HashMap<ObjectId, u64> = thumbnails.map(|object| (object.object_id, object.size)).collect();
-            for (object, record) in page.records.iter().zip(media) {
-                let found = match record {
-                    Some(record) if record.data == object.object_id => {
-                        let thumbnail = record.thumbnail.as_ref().and_then(|id| sizes.get(id));
-                        let bytes = object.size + thumbnail.copied().unwrap_or_default();
-                        Found::Content(record, bytes)
-                    }
-                    Some(record) if record.thumbnail.as_ref() == Some(&object.object_id) => Found::Thumbnail,
-                    _ => Found::Unnamed,
-                };
-                visit(found, object).await?;
+    /// How much there is of what the retention does not take for its own sake.
+    async fn totals(&self, retention: &Retention, now: Timestamp) -> Result<Totals> {
+        let mut totals = Totals::default();
+        let mut after = None;
+        while !retention.is_empty() {
+            let (page, next) = self.objects_page(after).await?;
+            for (found, object) in page {
+                if let Found::Content(record, bytes) = found {
+                    totals.add(retention, &record, bytes, &object, now);
+                }
             }
-            match page.next {
+            match next {
+                Some(next) => after = Some(next),
+                None => break,
+            }
+        }
+        Ok(totals)
+    }
+
+    /// Removes objects that nothing names any more, and media that the retention does not keep.
+    async fn sweep_objects(
+        &self,
+        options: &SweepOptions,
+        mut totals: Totals,
+        now: Timestamp,
+        swept: &mut Swept,
+    ) -> Result<()> {
+        let mut after = None;
+        loop {
+            let (page, next) = self.objects_page(after).await?;
+            for (found, object) in &page {
+                let (id, reason, bytes) = match found {
+                    Found::Thumbnail => continue,
+                    Found::Unnamed => (None, Reason::Expired, object.size),
+                    Found::Content(record, bytes) => {
+                        match totals.judge(&options.retention, record, *bytes, object, now) {
+                            Some(reason) => (Some(&record.media_id), reason, *bytes),
+                            None => continue,
+                        }
+                    }
+                };
+                if options.dry_run || self.drop_object(id, object).await? {
+                    swept.count(reason, bytes);
+                }
+            }
+            match next {
                 Some(next) => after = Some(next),
                 None => return Ok(()),
             }
         }
+    }
+
+    /// Some objects, what was read longest ago first, each with what names it; and where the next ones begin.
+    async fn objects_page(&self, after: Option<Cursor>) -> Result<(Vec<(Found, Object)>, Option<Cursor>)> {
+        let query = self.0.db.query(Object::LAST_ACCESS).oldest_first().limit(BATCH);
+        let page = if let Some(after) = after { query.after(after) } else { query }.page().await?;
+        let keys: Vec<_> = page.records.iter().map(|object| matrix::Media::key(&object.media_id)).collect();
+        let media = self.0.db.get_many(&keys).await?;
+        let thumbnails = media.iter().flatten().filter_map(|record| record.thumbnail.as_ref());
+        let keys: Vec<_> = thumbnails.map(Object::key).collect();
+        let thumbnails = self.0.db.get_many(&keys).await?.into_iter().flatten();
+        let sizes: HashMap<ObjectId, u64> = thumbnails.map(|object| (object.object_id, object.size)).collect();
+        let found = page.records.into_iter().zip(media).map(|(object, record)| {
+            let found = match record {
+                Some(record) if record.data == object.object_id => {
+                    let thumbnail = record.thumbnail.as_ref().and_then(|id| sizes.get(id));
+                    let bytes = object.size + thumbnail.copied().unwrap_or_default();
+                    Found::Content(record, bytes)
+                }
+                Some(record) if record.thumbnail.as_ref() == Some(&object.object_id) => Found::Thumbnail,
+                _ => Found::Unnamed,
+            };
+            (found, object)
+        });
+        Ok((found.collect(), page.next))
     }
 
     /// Deletes a medium with its objects, or one object that nothing names; unless that has changed meanwhile.

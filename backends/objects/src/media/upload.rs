@@ -206,7 +206,7 @@ impl MediaUpload {
     ///
     /// # Errors
     ///
-    /// As [`Media::put`].
+    /// As [`Media::put`]; `InvalidInput` after an error, or a write that was dropped.
     pub async fn write(&mut self, bytes: Bytes) -> Result<()> {
         self.content.write(bytes).await
     }
@@ -222,7 +222,7 @@ impl MediaUpload {
     ///
     /// # Errors
     ///
-    /// As [`Media::put`].
+    /// As [`Media::put`]; `InvalidInput` after an error of a write, or a write that was dropped.
     pub async fn finish(self) -> Result<Stored> {
         let MediaUpload { media, new, id, content, .. } = self;
         let thumbnail = match &new.thumbnail {
@@ -249,16 +249,17 @@ impl MediaUpload {
         media.commit(record, content, thumbnail).await
     }
 
-    /// Gives the upload up, and removes what is there of it. Dropping it instead leaves it to be resumed, or swept.
+    /// Gives the upload up, and removes what is there of it, unless another has taken it over. Dropping it instead leaves it to be resumed,
+    /// or swept.
     ///
     /// # Errors
     ///
     /// Those of the database and the object store; what is left then is swept.
     pub async fn abandon(self) -> Result<()> {
-        let object = self.content.id().clone();
+        let (object, attempts) = (self.content.id().clone(), self.content.attempts());
         // Nothing of it may be on its way any more.
         drop(self.content);
-        self.media.give_up(&object).await
+        self.media.give_up(&object, attempts).await
     }
 }
 
@@ -283,7 +284,7 @@ impl Media {
         };
         for finished in finished {
             // What cannot be removed now is swept.
-            self.give_up(&finished.object.object_id).await.ok();
+            self.give_up(&finished.object.object_id, finished.attempts()).await.ok();
         }
         let object = self.0.db.get(&Object::key(&existing.data)).await?.ok_or_else(|| unnamed("put"))?;
         if object.sha256 == sha256 && object.size == content.object.size {

@@ -7,6 +7,7 @@ use strongroom_conformance::{Can, Capability, Damage, Factory, Fault, Folder, Pl
 use strongroom_core::Result;
 use strongroom_core::cache::CacheOptions;
 use strongroom_core::store::{Limits, Store};
+use strongroom_objects::object_store::ObjectStore;
 
 /// Stores of `F`, with rows in memory: so few that there are evictions.
 #[derive(Clone, Debug)]
@@ -29,6 +30,7 @@ fn cached(store: Arc<dyn Store>) -> Arc<dyn Store> {
 }
 
 #[async_trait]
+#[deny(clippy::missing_trait_methods)]
 impl<F: Factory> Factory for CachedFactory<F> {
     fn name(&self) -> &str {
         &self.name
@@ -56,6 +58,10 @@ impl<F: Factory> Factory for CachedFactory<F> {
 
     async fn reopen(&self, place: &Place, settings: &Settings) -> Result<Arc<dyn Store>> {
         self.below.reopen(place, settings).await.map(cached)
+    }
+
+    async fn objects(&self, place: &Place) -> Result<Arc<dyn ObjectStore>> {
+        self.below.objects(place).await
     }
 
     async fn destroy(&self, place: &Place) -> Result<()> {

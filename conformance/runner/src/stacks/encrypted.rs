@@ -7,6 +7,7 @@ use strongroom_conformance::{Can, Capability, Damage, Factory, Fault, Folder, Pl
 use strongroom_core::Result;
 use strongroom_core::store::{Limits, Store};
 use strongroom_encryption::{EncryptedOptions, SecretKey, Unlock};
+use strongroom_objects::object_store::ObjectStore;
 
 /// Bytes that a key of the layer's own has, at most; the store below must take them whatever a case asks for.
 const KEY_BYTES_MIN: usize = 64;
@@ -53,6 +54,7 @@ fn below(settings: &Settings) -> Settings {
 }
 
 #[async_trait]
+#[deny(clippy::missing_trait_methods)]
 impl<F: Factory> Factory for EncryptedFactory<F> {
     fn name(&self) -> &str {
         &self.name
@@ -89,6 +91,11 @@ impl<F: Factory> Factory for EncryptedFactory<F> {
                 Err(error)
             }
         }
+    }
+
+    /// Where `EncryptedObjects` goes over what the stack below has.
+    async fn objects(&self, place: &Place) -> Result<Arc<dyn ObjectStore>> {
+        self.below.objects(place).await
     }
 
     async fn destroy(&self, place: &Place) -> Result<()> {

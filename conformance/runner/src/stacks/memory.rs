@@ -1,12 +1,22 @@
 //! Memory.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use strongroom_conformance::{Can, Capability, Factory, Place, Settings};
 use strongroom_core::store::Store;
 use strongroom_core::{Error, ErrorKind, Result};
 use strongroom_memory::{Memory, MemoryOptions};
+use strongroom_objects::object_store::{ObjectStore, memory::InMemory};
+
+/// The objects of the places that there are.
+static OBJECTS: Mutex<BTreeMap<PathBuf, Arc<InMemory>>> = Mutex::new(BTreeMap::new());
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Stores in memory.
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +44,12 @@ impl Factory for MemoryFactory {
         Err(Error::new(ErrorKind::Unsupported, "nothing outlives the process"))
     }
 
-    async fn destroy(&self, _: &Place) -> Result<()> {
+    async fn objects(&self, place: &Place) -> Result<Arc<dyn ObjectStore>> {
+        Ok(lock(&OBJECTS).entry(place.file()).or_default().clone())
+    }
+
+    async fn destroy(&self, place: &Place) -> Result<()> {
+        lock(&OBJECTS).remove(&place.file());
         Ok(())
     }
 }

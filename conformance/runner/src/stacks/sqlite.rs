@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use strongroom_conformance::{Can, Capability, Damage, Factory, Fault, Folder, Place, Settings};
 use strongroom_core::Result;
 use strongroom_core::store::{Limits, Store};
+use strongroom_objects::{LocalObjects, object_store::ObjectStore};
 use strongroom_sqlite::SqliteOptions;
 
 use super::{disk, files};
@@ -47,6 +48,11 @@ impl Factory for SqliteFactory {
 
     async fn reopen(&self, place: &Place, settings: &Settings) -> Result<Arc<dyn Store>> {
         self.open(place, settings).await
+    }
+
+    /// Files. A stack whose objects are in S3 gives those of its server here.
+    async fn objects(&self, place: &Place) -> Result<Arc<dyn ObjectStore>> {
+        Ok(Arc::new(LocalObjects::open(place.objects())?))
     }
 
     async fn destroy(&self, place: &Place) -> Result<()> {

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
-use strongroom_conformance::broken::{self, Broken, BrokenFactory, Control};
+use strongroom_conformance::broken::{self, Broken, BrokenFactory, BrokenObjects, Control};
 use strongroom_conformance::{
     Can, Capability, Case, Effort, Factory, Failure, Options, Outcome, groups, harness, run_case, serve,
 };
@@ -30,6 +30,10 @@ fn main() -> ExitCode {
     for broken in broken::all() {
         let caught = move || caught(is_caught(broken), &broken);
         trials.push(Trial::ignorable_test(format!("broken::{}", broken.name), caught));
+    }
+    for broken in broken::objects() {
+        let caught = move || caught(is_caught_in_objects(broken), broken);
+        trials.push(Trial::ignorable_test(format!("objects::{}", broken.name), caught));
     }
     for control in broken::controls() {
         let caught_by: BTreeSet<_> = control.broken.iter().map(|broken| broken.caught_by).collect();
@@ -53,6 +57,9 @@ fn serve_children() -> Result<bool, Failure> {
     for control in broken::controls() {
         known.extend(stacks().map(|inner| -> Arc<dyn Factory> { Arc::new(BrokenFactory::control(inner, control)) }));
     }
+    for broken in broken::objects() {
+        known.extend(stacks().map(|inner| -> Arc<dyn Factory> { Arc::new(BrokenFactory::objects(inner, *broken)) }));
+    }
     known.extend(wrong::ALL.iter().flat_map(|wrong| [(wrong.right)(), wrong.stack()]));
     serve(&known)
 }
@@ -65,6 +72,7 @@ fn complain(failure: &Failure) {
 fn names_are_unique() -> Result<(), String> {
     let mut names = BTreeSet::new();
     let all = broken::all().into_iter().map(|broken| broken.name).chain(wrong::ALL.iter().map(|wrong| wrong.name));
+    let all = all.chain(broken::objects().iter().map(|broken| broken.name));
     let all = all.chain(broken::controls().into_iter().map(|control| control.name));
     match all.into_iter().find(|name| !names.insert(*name)) {
         Some(twice) => Err(format!("two broken stores are called {twice}")),
@@ -91,6 +99,13 @@ fn is_caught(broken: Broken) -> Result<(), Not> {
     let case = case(broken.caught_by)?;
     let factory = factory_for(&case)?;
     let wrong: Arc<dyn Factory> = Arc::new(BrokenFactory::new(factory.clone(), broken));
+    fails(&case, &factory, &wrong, Effort::default(), "")
+}
+
+fn is_caught_in_objects(broken: &BrokenObjects) -> Result<(), Not> {
+    let case = case(broken.caught_by)?;
+    let factory = factory_for(&case)?;
+    let wrong: Arc<dyn Factory> = Arc::new(BrokenFactory::objects(factory.clone(), *broken));
     fails(&case, &factory, &wrong, Effort::default(), "")
 }
 

@@ -11,6 +11,7 @@ use strongroom_conformance::{Can, Capability, Damage, Factory, Fault, Folder, Pl
 use strongroom_conformance_runner::stacks::{RedbFactory, SqliteFactory};
 use strongroom_core::store::{Durability, Limits, Store, StoreInfo};
 use strongroom_core::{Error, ErrorKind, Result};
+use strongroom_objects::object_store::ObjectStore;
 use strongroom_sqlite::{SqliteOptions, Synchronous};
 
 /// A way for a stack to be wrong.
@@ -133,6 +134,10 @@ impl Factory for WrongFactory {
             (Err(error), Mistake::Busy) => Err(Error::new(ErrorKind::Busy, "try again").with_source(error)),
             (answer, _) => answer,
         }
+    }
+
+    async fn objects(&self, place: &Place) -> Result<Arc<dyn ObjectStore>> {
+        self.right.objects(place).await
     }
 
     async fn destroy(&self, place: &Place) -> Result<()> {

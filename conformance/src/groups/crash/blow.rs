@@ -11,12 +11,12 @@ use crate::child::Work;
 use crate::{Checked, Child, Context, Failure, Place};
 
 /// Before what a child is struck in, and what it says when it has come through.
-pub(super) const BEGIN: &str = "begin";
-pub(super) const END: &str = "end";
+pub(in crate::groups) const BEGIN: &str = "begin";
+pub(in crate::groups) const END: &str = "end";
 
 /// What ends a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Blow {
+pub(in crate::groups) enum Blow {
     /// It is killed.
     Kill,
     /// It is killed, and of what its medium had not synced at that moment, a selection is lost or torn.
@@ -25,7 +25,7 @@ pub(super) enum Blow {
 
 impl Blow {
     /// How often a case strikes.
-    pub(super) fn rounds(self, context: &Context) -> usize {
+    pub(in crate::groups) fn rounds(self, context: &Context) -> usize {
         match self {
             Blow::Kill => context.effort().kills,
             Blow::Cut => context.effort().cuts,
@@ -41,7 +41,7 @@ impl Blow {
     }
 
     /// Strikes; gives whether the child was still at work, and what it had said and nobody had heard yet.
-    pub(super) async fn strike(
+    pub(in crate::groups) async fn strike(
         self,
         context: &Context,
         place: &Place,
@@ -62,7 +62,7 @@ impl Blow {
 }
 
 /// Ends a child; gives whether it was still at work, and what it had said and nobody had heard yet.
-pub(super) fn end(child: &mut Child) -> Checked<(bool, Vec<String>)> {
+pub(in crate::groups) fn end(child: &mut Child) -> Checked<(bool, Vec<String>)> {
     let was_at_work = child.kill()?;
     let mut rest = Vec::new();
     while let Some(line) = child.next_line()? {
@@ -72,7 +72,7 @@ pub(super) fn end(child: &mut Child) -> Checked<(bool, Vec<String>)> {
 }
 
 /// The next thing that a child says that must not have ended yet.
-pub(super) fn heard(child: &mut Child) -> Checked<String> {
+pub(in crate::groups) fn heard(child: &mut Child) -> Checked<String> {
     match child.next_line()? {
         Some(line) => Ok(line),
         None => Err(Failure::new(format!("the child ended by itself: {:?}", child.wait()))),
@@ -80,7 +80,7 @@ pub(super) fn heard(child: &mut Child) -> Checked<String> {
 }
 
 /// Lets a part of what `usual` takes go by. Where it strikes decides nothing but what is tried.
-pub(super) fn pause(usual: Duration, random: &mut Random) {
+pub(in crate::groups) fn pause(usual: Duration, random: &mut Random) {
     let part = usual.mul_f64(random.below(1_200) as f64 / 1_000.0);
     let begun = Instant::now();
     while begun.elapsed() < part {
@@ -89,11 +89,11 @@ pub(super) fn pause(usual: Duration, random: &mut Random) {
 }
 
 /// Tells a child where in which history it begins.
-pub(super) fn argument(seed: u32, start: u32) -> u64 {
+pub(in crate::groups) fn argument(seed: u32, start: u32) -> u64 {
     u64::from(seed) << 32 | u64::from(start)
 }
 
 /// What [`argument`] told: seed and start.
-pub(super) fn told(work: &Work) -> (u32, u32) {
+pub(in crate::groups) fn told(work: &Work) -> (u32, u32) {
     ((work.argument >> 32) as u32, work.argument as u32)
 }

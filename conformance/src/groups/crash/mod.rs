@@ -3,7 +3,7 @@
 //! Steps of a [`history`] follow from a seed. A child makes them and acknowledges each; it is struck by a [`blow`]; the
 //! [`ledger`] knows what must be left. A new way to die is a role of the child and a case.
 
-mod blow;
+pub(super) mod blow;
 mod builds;
 mod control;
 mod faults;

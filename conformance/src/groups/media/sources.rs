@@ -1,0 +1,118 @@
+//! The same bytes however they come: all at once, in odd pieces, from a reader or a stream.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context as Task, Poll};
+
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use strongroom_core::ErrorKind;
+use strongroom_core::matrix::MediaId;
+use tokio::io::{AsyncRead, ReadBuf};
+
+use super::support::{PART, Scene, id, new};
+use crate::case::cases;
+use crate::groups::crash::random::Random;
+use crate::{Checked, Context, ensure, ensure_eq, ensure_kind};
+
+cases! { Media;
+    a_source_in_any_pieces_makes_the_same_medium random true,
+    a_source_that_fails_stores_nothing,
+    a_medium_without_an_id_gets_its_own,
+}
+
+/// Gives its bytes in pieces of random sizes; now and then it has to be asked again.
+struct Pieces {
+    rest: Bytes,
+    random: Random,
+    /// An error where the bytes end.
+    fails: bool,
+}
+
+impl Pieces {
+    fn next(&mut self, limit: usize) -> Option<Bytes> {
+        let most = match self.random.below(4) {
+            0 => 3,
+            1 => 1_000,
+            2 => PART as u64 + 2,
+            _ => 3 * PART as u64,
+        };
+        let piece = (1 + self.random.below(most) as usize).min(self.rest.len()).min(limit);
+        (piece > 0).then(|| self.rest.split_to(piece))
+    }
+}
+
+impl AsyncRead for Pieces {
+    fn poll_read(mut self: Pin<&mut Self>, task: &mut Task<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.random.below(3) == 0 {
+            task.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        if self.rest.is_empty() && self.fails {
+            return Poll::Ready(Err(io::Error::from(io::ErrorKind::ConnectionReset)));
+        }
+        if let Some(piece) = self.next(into.remaining()) {
+            into.put_slice(&piece);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+async fn a_source_in_any_pieces_makes_the_same_medium(context: Context) -> Checked {
+    let scene = Scene::new(&context).await?;
+    let mut random = Random::new(context.seed(), 2);
+    for (round, size) in (0..).zip([0, 1, PART, PART + 1, 4 * PART + 3]) {
+        let content = Bytes::from(scene.content(round, size));
+        let mut pieces = || Pieces { rest: content.clone(), random: Random::new(random.next(), 0), fails: false };
+        let ids = [0, 1, 2].map(|way| id(round * 3 + way));
+        let (reader, mut streamed, mut given) = (pieces(), pieces(), pieces());
+        let read = scene.media.put(new(&ids[0]), reader).await?;
+        let stream = stream::iter(std::iter::from_fn(move || streamed.next(usize::MAX))).map(Ok).boxed();
+        let streamed = scene.media.put_stream(new(&ids[1]), stream).await?;
+        let mut upload = scene.media.upload(new(&ids[2])).await?;
+        while let Some(piece) = given.next(usize::MAX) {
+            upload.write(piece).await?;
+            upload.write(Bytes::new()).await?;
+        }
+        let written = upload.finish().await?;
+        for (id, stored) in ids.iter().zip([read, streamed, written]) {
+            ensure_eq!(stored.record.size, size as u64);
+            let found = super::support::read(&scene.media, id).await?;
+            ensure!(found.is_some_and(|found| found == content), "{size} bytes in pieces");
+        }
+    }
+    scene.ensure_tidy().await
+}
+
+async fn a_source_that_fails_stores_nothing(context: Context) -> Checked {
+    let scene = Scene::new(&context).await?;
+    for (number, size) in (0..).zip([0, 1, PART, 3 * PART]) {
+        let rest = scene.content(number, size).into();
+        let source = Pieces { rest, random: Random::new(context.seed(), number), fails: true };
+        ensure_kind!(scene.media.put(new(&id(number)), source).await, ErrorKind::Io);
+        let error = || io::Error::other(strongroom_core::Error::new(ErrorKind::Encrypted, "of a layer above"));
+        let failing = stream::iter([Ok(Bytes::from(scene.content(number, size))), Err(error())]);
+        let failed = scene.media.put_stream(new(&id(number)), failing).await;
+        ensure_kind!(failed, ErrorKind::Encrypted);
+        ensure!(scene.media.stat(&id(number)).await?.is_none());
+    }
+    scene.after(super::support::DAY + 1);
+    super::support::sweep(&scene.media).await?;
+    scene.ensure_tidy().await
+}
+
+async fn a_medium_without_an_id_gets_its_own(context: Context) -> Checked {
+    let scene = Scene::new(&context).await?;
+    let mut ids: Vec<MediaId> = Vec::new();
+    for number in 0..5 {
+        let new = strongroom_objects::NewMedia::new(super::support::ROOM, "image/png");
+        let stored = scene.media.put(new, &scene.content(number, 10)[..]).await?;
+        ensure!(!ids.contains(&stored.record.media_id), "two media have one id");
+        let found = super::support::read(&scene.media, &stored.record.media_id).await?;
+        ensure!(found == Some(scene.content(number, 10)));
+        ids.push(stored.record.media_id);
+    }
+    let without = strongroom_objects::NewMedia::new(super::support::ROOM, "image/png");
+    ensure_kind!(scene.media.resume(without).await, ErrorKind::InvalidInput);
+    Ok(())
+}
