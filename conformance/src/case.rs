@@ -61,6 +61,15 @@ impl Group {
         Group::Media,
     ];
 
+    /// What each of its cases needs.
+    pub(crate) fn needs(self) -> &'static [crate::Capability] {
+        match self {
+            #[cfg(feature = "media")]
+            Group::Media => &[crate::Capability::Objects],
+            _ => &[],
+        }
+    }
+
     /// Its name in reports and on the command line.
     pub fn name(self) -> &'static str {
         match self {

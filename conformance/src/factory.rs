@@ -37,6 +37,8 @@ pub trait Factory: Debug + Send + Sync + 'static {
             Capability::Crash | Capability::Inject | Capability::Tamper => {
                 Can::No("its factory has no such hook".into())
             }
+            #[cfg(feature = "media")]
+            Capability::Objects | Capability::ObjectFiles => Can::Yes,
             Capability::Open | Capability::Reopen | Capability::Processes | Capability::Share | Capability::Compact => {
                 Can::Yes
             }
@@ -112,6 +114,14 @@ pub enum Capability {
     Processes,
     /// A place can be open more than once at a time. What cannot must answer a second opener `Busy`, at once.
     Share,
+    /// An object store for media, beside the store.
+    #[cfg(feature = "media")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "media")))]
+    Objects,
+    /// These objects are bare files, in [`Place::objects`]: what a control writes there without syncing, the stack can read.
+    #[cfg(feature = "media")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "media")))]
+    ObjectFiles,
     /// `compact`.
     Compact,
     /// The hook [`Factory::crash`].

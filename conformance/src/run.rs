@@ -98,7 +98,7 @@ pub fn run_case(case: &Case, factory: &Arc<dyn Factory>, options: &Options) -> F
 
 fn outcome(case: Case, factory: &Arc<dyn Factory>, options: &Options) -> (Outcome, Figures) {
     let without = |outcome| (outcome, Figures::default());
-    for need in [Capability::Open].iter().chain(case.needs) {
+    for need in [Capability::Open].iter().chain(case.group.needs()).chain(case.needs) {
         match factory.can(*need) {
             Can::Yes => {}
             Can::Missing(reason) => return without(Outcome::Skip(reason)),
@@ -184,6 +184,10 @@ async fn refuses(context: Context, capability: Capability) -> Checked {
             };
         }
         Capability::Compact => context.open().await?.store.compact().await.map(drop),
+        #[cfg(feature = "media")]
+        Capability::Objects => factory.objects(&context.place()).await.map(drop),
+        #[cfg(feature = "media")]
+        Capability::ObjectFiles => bare_files(&context).await,
         Capability::Crash => factory.crash(&context.open().await?.place, context.seed()).await,
         Capability::Inject => factory.inject(&context.open().await?.place, crate::Fault::None).await,
         Capability::Tamper => {
@@ -196,5 +200,19 @@ async fn refuses(context: Context, capability: Capability) -> Checked {
         Err(error) if error.kind() == ErrorKind::Unsupported => Ok(()),
         Err(error) => Err(Failure::new(format!("{capability:?} answered {:?}: {error}", error.kind()))),
         Ok(()) => Err(Failure::new(format!("{capability:?} succeeded"))),
+    }
+}
+
+/// Whether an object is a file of its name and content: else `Unsupported`.
+#[cfg(feature = "media")]
+async fn bare_files(context: &Context) -> Stored<()> {
+    use strongroom_objects::object_store::{ObjectStoreExt, path::Path};
+
+    let place = context.place();
+    let put = context.factory().objects(&place).await?.put(&Path::from("probe"), "bare".into()).await;
+    put.map_err(strongroom_core::Error::application)?;
+    match std::fs::read(place.objects().join("probe")) {
+        Ok(bytes) if bytes == b"bare" => Ok(()),
+        _ => Err(strongroom_core::Error::new(ErrorKind::Unsupported, "the objects are no bare files")),
     }
 }

@@ -50,6 +50,9 @@ pub use media::{
 };
 pub use object_store;
 pub use probe::{Conditional, ConditionalPut, probe};
+#[cfg(feature = "s3")]
+#[cfg_attr(docsrs, doc(cfg(feature = "s3")))]
+pub use s3::S3Connector;
 #[cfg(feature = "thumbnails")]
 #[cfg_attr(docsrs, doc(cfg(feature = "thumbnails")))]
 pub use thumbnail::{THUMBNAIL_SOURCE_BYTES_MAX, thumbnail};

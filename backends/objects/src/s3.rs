@@ -26,7 +26,7 @@ pub(crate) fn open(bucket: &str, prefix: &str) -> Result<Arc<dyn ObjectStore>> {
     if let Some(endpoint) = endpoint {
         builder = builder.with_endpoint(endpoint);
     }
-    let store = builder.with_allow_http(plain_http).with_http_connector(Connector { plain_http }).build().map_err(|error| {
+    let store = builder.with_allow_http(plain_http).with_http_connector(S3Connector { plain_http }).build().map_err(|error| {
         let message = "the settings of S3 are not complete; see AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION and AWS_ENDPOINT";
         Error::new(ErrorKind::InvalidInput, message).with_source(error).on("objects").during("open")
     })?;
@@ -47,12 +47,16 @@ fn is_on_this_machine(endpoint: &str) -> bool {
 
 /// Makes the client, with ring for TLS. `object_store` would make one with a larger library that takes longer to build, or ask for
 /// a setting of the whole process, which is not a library's to make.
-#[derive(Debug)]
-struct Connector {
-    plain_http: bool,
+///
+/// A program that builds an `AmazonS3` by itself gives it this, by `with_http_connector`; without, the client panics unless the process has
+/// a default provider of rustls, or `object_store` was built with another of its features.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct S3Connector {
+    /// Whether requests may go out in clear, as to a server on this machine.
+    pub plain_http: bool,
 }
 
-impl HttpConnector for Connector {
+impl HttpConnector for S3Connector {
     fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
         let failed =
             |source: Box<dyn std::error::Error + Send + Sync>| object_store::Error::Generic { store: "S3", source };
@@ -99,6 +103,6 @@ mod tests {
 
     #[test]
     fn a_client_is_made_without_a_setting_of_the_process() {
-        assert!(Connector { plain_http: false }.connect(&ClientOptions::default()).is_ok());
+        assert!(S3Connector { plain_http: false }.connect(&ClientOptions::default()).is_ok());
     }
 }

@@ -6,8 +6,10 @@ use async_trait::async_trait;
 use strongroom_conformance::{Can, Capability, Damage, Factory, Fault, Folder, Place, Settings};
 use strongroom_core::Result;
 use strongroom_core::store::{Limits, Store};
-use strongroom_encryption::{EncryptedOptions, SecretKey, Unlock};
+use strongroom_encryption::{EncryptedObjects, EncryptedOptions, SecretKey, Unlock};
 use strongroom_objects::object_store::ObjectStore;
+
+use super::s3;
 
 /// Bytes that a key of the layer's own has, at most; the store below must take them whatever a case asks for.
 const KEY_BYTES_MIN: usize = 64;
@@ -17,12 +19,19 @@ const KEY_BYTES_MIN: usize = 64;
 pub struct EncryptedFactory<F> {
     name: String,
     below: F,
+    in_s3: bool,
 }
 
 impl<F: Factory> EncryptedFactory<F> {
     /// The layer over what `below` makes.
     pub fn new(below: F) -> Self {
-        EncryptedFactory { name: format!("{}+encrypted", below.name()), below }
+        EncryptedFactory { name: format!("{}+encrypted", below.name()), below, in_s3: false }
+    }
+
+    /// With its objects in S3.
+    #[must_use]
+    pub fn in_s3(self) -> Self {
+        EncryptedFactory { in_s3: true, ..self }
     }
 
     fn options(&self, settings: &Settings) -> EncryptedOptions {
@@ -65,7 +74,11 @@ impl<F: Factory> Factory for EncryptedFactory<F> {
     }
 
     fn can(&self, capability: Capability) -> Can {
-        self.below.can(capability)
+        match capability {
+            Capability::Objects if self.in_s3 => s3::can(),
+            Capability::ObjectFiles => Can::No("objects are sealed; the bare stacks show it".into()),
+            other => self.below.can(other),
+        }
     }
 
     fn limits(&self) -> Limits {
@@ -93,9 +106,9 @@ impl<F: Factory> Factory for EncryptedFactory<F> {
         }
     }
 
-    /// Where `EncryptedObjects` goes over what the stack below has.
     async fn objects(&self, place: &Place) -> Result<Arc<dyn ObjectStore>> {
-        self.below.objects(place).await
+        let below = if self.in_s3 { s3::objects(place)? } else { self.below.objects(place).await? };
+        Ok(Arc::new(EncryptedObjects::new(below, &SecretKey::new([8; 32]))))
     }
 
     async fn destroy(&self, place: &Place) -> Result<()> {

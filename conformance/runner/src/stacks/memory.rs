@@ -30,7 +30,7 @@ impl Factory for MemoryFactory {
 
     fn can(&self, capability: Capability) -> Can {
         match capability {
-            Capability::Open | Capability::Compact => Can::Yes,
+            Capability::Open | Capability::Objects | Capability::Compact => Can::Yes,
             _ => Can::No("nothing outlives the process".into()),
         }
     }

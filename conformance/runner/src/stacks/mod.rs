@@ -6,6 +6,7 @@ mod encrypted;
 mod files;
 mod memory;
 mod redb;
+mod s3;
 mod sqlite;
 
 use std::sync::Arc;
@@ -20,7 +21,13 @@ pub use sqlite::SqliteFactory;
 
 /// Every stack, in the order of the reports.
 pub fn all() -> Vec<Arc<dyn Factory>> {
-    [with_layers(MemoryFactory), with_layers(RedbFactory), with_layers(SqliteFactory)].concat()
+    let mut all = [with_layers(MemoryFactory), with_layers(RedbFactory), with_layers(SqliteFactory)].concat();
+    // One that processes can share, so that they share objects in S3 as well.
+    let encrypted = EncryptedFactory::new(SqliteFactory).in_s3();
+    if let Some(one) = all.iter_mut().find(|one| one.name() == encrypted.name()) {
+        *one = Arc::new(encrypted);
+    }
+    all
 }
 
 fn with_layers<F: Factory + Clone>(backend: F) -> Vec<Arc<dyn Factory>> {

@@ -50,7 +50,6 @@ impl Factory for SqliteFactory {
         self.open(place, settings).await
     }
 
-    /// Files. A stack whose objects are in S3 gives those of its server here.
     async fn objects(&self, place: &Place) -> Result<Arc<dyn ObjectStore>> {
         Ok(Arc::new(LocalObjects::open(place.objects())?))
     }

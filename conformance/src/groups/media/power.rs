@@ -8,7 +8,7 @@ use crate::{Checked, Context, Failure};
 
 cases! { Media;
     acknowledged_media_survive_the_power [Reopen, Processes, Crash] random true,
-    files_that_nobody_syncs_are_found_out [Reopen, Processes, Crash] random true,
+    files_that_nobody_syncs_are_found_out [Reopen, Processes, Crash, ObjectFiles] random true,
 }
 
 /// Cuts after which a loss must have been found, at least.
