@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures_util::TryStreamExt;
 use strongroom_objects::object_store::path::Path;
 use strongroom_objects::object_store::{
     GetOptions, GetRange, GetResult, ObjectMeta, ObjectStore, ObjectStoreExt, PutOptions, PutPayload, PutResult, Result,
@@ -212,7 +213,6 @@ impl ObjectTwist for Mistake {
     }
 
     async fn list(&self, inner: &Arc<dyn ObjectStore>, prefix: Option<&Path>) -> Result<Vec<ObjectMeta>> {
-        use futures_util::TryStreamExt;
         let prefix = if *self == Mistake::IgnoresPrefix { None } else { prefix };
         let listed: Vec<ObjectMeta> = inner.list(prefix).try_collect().await?;
         let step = if *self == Mistake::ForgetsNames { 2 } else { 1 };
@@ -247,7 +247,6 @@ impl ObjectTwist for Late {
     }
 
     async fn list(&self, inner: &Arc<dyn ObjectStore>, prefix: Option<&Path>) -> Result<Vec<ObjectMeta>> {
-        use futures_util::TryStreamExt;
         self.hand_on(inner).await?;
         inner.list(prefix).try_collect().await
     }

@@ -3,15 +3,18 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::TryStreamExt;
 use strongroom_core::{Error, ErrorKind, Json};
-use strongroom_objects::object_store::ObjectStore;
+use strongroom_objects::object_store::path::Path;
+use strongroom_objects::object_store::{self, GetOptions, GetResult, ObjectStore, PutOptions, PutPayload, PutResult};
 use strongroom_objects::{Media, Thumbnail, probe};
 
 use super::moments::{Call, Hooks, Moment, When, fails};
 use super::support::{DAY, PART, Scene, ensure_verified, id, listed, new, over, put, read, sweep};
 use crate::case::cases;
+use crate::objects::{ObjectTwist, TwistedObjects};
 use crate::{Checked, Context, Failure, ensure, ensure_eq, ensure_kind};
 
 cases! { Media;
@@ -162,29 +165,24 @@ async fn an_object_store_that_is_down_is_told_everywhere(context: Context) -> Ch
 #[derive(Debug)]
 struct Layer;
 
-fn of_layer() -> strongroom_objects::object_store::Error {
+fn of_layer() -> object_store::Error {
     let source = Box::new(Error::new(ErrorKind::Encrypted, "of a layer"));
-    strongroom_objects::object_store::Error::Generic { store: "layer", source }
+    object_store::Error::Generic { store: "layer", source }
 }
 
-#[async_trait::async_trait]
-impl crate::objects::ObjectTwist for Layer {
+#[async_trait]
+impl ObjectTwist for Layer {
     async fn put(
         &self,
         _: &Arc<dyn ObjectStore>,
-        _: &strongroom_objects::object_store::path::Path,
-        _: strongroom_objects::object_store::PutPayload,
-        _: strongroom_objects::object_store::PutOptions,
-    ) -> strongroom_objects::object_store::Result<strongroom_objects::object_store::PutResult> {
+        _: &Path,
+        _: PutPayload,
+        _: PutOptions,
+    ) -> object_store::Result<PutResult> {
         Err(of_layer())
     }
 
-    async fn get(
-        &self,
-        _: &Arc<dyn ObjectStore>,
-        _: &strongroom_objects::object_store::path::Path,
-        _: strongroom_objects::object_store::GetOptions,
-    ) -> strongroom_objects::object_store::Result<strongroom_objects::object_store::GetResult> {
+    async fn get(&self, _: &Arc<dyn ObjectStore>, _: &Path, _: GetOptions) -> object_store::Result<GetResult> {
         Err(of_layer())
     }
 }
@@ -192,7 +190,7 @@ impl crate::objects::ObjectTwist for Layer {
 async fn an_error_of_a_layer_stays_what_it_is(context: Context) -> Checked {
     let scene = Scene::new(&context).await?;
     scene.put(0, SIZE).await?;
-    let layer = crate::objects::TwistedObjects::new(scene.objects.clone(), Arc::new(Layer));
+    let layer = TwistedObjects::new(scene.objects.clone(), Arc::new(Layer));
     let media = scene.over(Arc::new(layer)).await?;
     ensure_kind!(put(&media, scene.content(1, SIZE), &id(1)).await, ErrorKind::Encrypted);
     ensure_kind!(read(&media, &id(0)).await, ErrorKind::Encrypted);

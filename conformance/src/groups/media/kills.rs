@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::Cursor;
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use futures_util::TryStreamExt;
@@ -26,6 +27,8 @@ cases! { Media;
 
 /// Strikes that one place goes through before a new one takes its turn.
 const ROUNDS_A_PLACE: usize = 20;
+/// Times that an object store is opened to have it alone.
+const OPENINGS_MAX: usize = 2_000;
 /// More moments than an upload of the case has.
 const MOMENTS_MAX: u32 = 200;
 
@@ -100,19 +103,33 @@ impl<'c> Struck<'c> {
         rest.iter().try_for_each(|line| self.take_down(line))
     }
 
-    /// Opens the place again. Where objects are files, one that was being written when the process ended is always there, too.
+    /// Opens the place again.
     pub(super) async fn open(&self) -> Checked<Opened> {
-        let folder = self.place.objects();
-        if folder.exists() {
-            fs::create_dir_all(folder.join("half"))?;
-            fs::write(folder.join("half/written#1"), "ha")?;
-        }
         let store = self.context.factory().reopen(&self.place, &self.settings).await?;
         let clock = Arc::new(ManualClock::new(Timestamp::from_millis(0)));
         let db = open(store.clone(), clock.clone()).await?;
-        let objects = self.context.factory().objects(&self.place).await?;
+        let objects = self.objects().await?;
         let media = over(&db, objects.clone(), 3).await?;
         Ok(Opened { store, clock, db, objects, media })
+    }
+
+    /// Opens the object store again. Where it is files, one that was being written when the process ended is always there, and must go. That
+    /// happens when nobody else has them open; but a process that another case is starting has, for a moment, what this one had.
+    async fn objects(&self) -> Checked<Arc<dyn ObjectStore>> {
+        let (folder, half) = (self.place.objects(), self.place.objects().join("half/written#1"));
+        if folder.exists() {
+            fs::create_dir_all(folder.join("half"))?;
+            fs::write(&half, "ha")?;
+        }
+        for _ in 0..OPENINGS_MAX {
+            let objects = self.context.factory().objects(&self.place).await?;
+            if !half.exists() {
+                return Ok(objects);
+            }
+            drop(objects);
+            thread::sleep(Duration::from_millis(1));
+        }
+        Err(Failure::new("what a process was writing when it ended is still there"))
     }
 
     /// How many acknowledged media are not there, or not what was stored.

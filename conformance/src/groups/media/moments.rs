@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
+use futures_util::TryStreamExt;
 use futures_util::future::BoxFuture;
 use strongroom_core::store::{Batch, Outcome, Store};
 use strongroom_objects::object_store::path::Path;
@@ -137,7 +138,6 @@ impl ObjectTwist for Hooks {
     }
 
     async fn list(&self, inner: &Arc<dyn ObjectStore>, prefix: Option<&Path>) -> object_store::Result<Vec<ObjectMeta>> {
-        use futures_util::TryStreamExt;
         self.around(Call::List, inner.list(prefix).try_collect()).await
     }
 }

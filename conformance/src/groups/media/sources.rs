@@ -8,9 +8,10 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use strongroom_core::ErrorKind;
 use strongroom_core::matrix::MediaId;
+use strongroom_objects::NewMedia;
 use tokio::io::{AsyncRead, ReadBuf};
 
-use super::support::{PART, Scene, id, new};
+use super::support::{DAY, PART, ROOM, Scene, id, new, read, sweep};
 use crate::case::cases;
 use crate::groups::crash::random::Random;
 use crate::{Checked, Context, ensure, ensure_eq, ensure_kind};
@@ -66,7 +67,7 @@ async fn a_source_in_any_pieces_makes_the_same_medium(context: Context) -> Check
         let mut pieces = || Pieces { rest: content.clone(), random: Random::new(random.next(), 0), fails: false };
         let ids = [0, 1, 2].map(|way| id(round * 3 + way));
         let (reader, mut streamed, mut given) = (pieces(), pieces(), pieces());
-        let read = scene.media.put(new(&ids[0]), reader).await?;
+        let from_reader = scene.media.put(new(&ids[0]), reader).await?;
         let stream = stream::iter(std::iter::from_fn(move || streamed.next(usize::MAX))).map(Ok).boxed();
         let streamed = scene.media.put_stream(new(&ids[1]), stream).await?;
         let mut upload = scene.media.upload(new(&ids[2])).await?;
@@ -75,9 +76,9 @@ async fn a_source_in_any_pieces_makes_the_same_medium(context: Context) -> Check
             upload.write(Bytes::new()).await?;
         }
         let written = upload.finish().await?;
-        for (id, stored) in ids.iter().zip([read, streamed, written]) {
+        for (id, stored) in ids.iter().zip([from_reader, streamed, written]) {
             ensure_eq!(stored.record.size, size as u64);
-            let found = super::support::read(&scene.media, id).await?;
+            let found = read(&scene.media, id).await?;
             ensure!(found.is_some_and(|found| found == content), "{size} bytes in pieces");
         }
     }
@@ -96,8 +97,8 @@ async fn a_source_that_fails_stores_nothing(context: Context) -> Checked {
         ensure_kind!(failed, ErrorKind::Encrypted);
         ensure!(scene.media.stat(&id(number)).await?.is_none());
     }
-    scene.after(super::support::DAY + 1);
-    super::support::sweep(&scene.media).await?;
+    scene.after(DAY + 1);
+    sweep(&scene.media).await?;
     scene.ensure_tidy().await
 }
 
@@ -105,14 +106,14 @@ async fn a_medium_without_an_id_gets_its_own(context: Context) -> Checked {
     let scene = Scene::new(&context).await?;
     let mut ids: Vec<MediaId> = Vec::new();
     for number in 0..5 {
-        let new = strongroom_objects::NewMedia::new(super::support::ROOM, "image/png");
+        let new = NewMedia::new(ROOM, "image/png");
         let stored = scene.media.put(new, &scene.content(number, 10)[..]).await?;
         ensure!(!ids.contains(&stored.record.media_id), "two media have one id");
-        let found = super::support::read(&scene.media, &stored.record.media_id).await?;
+        let found = read(&scene.media, &stored.record.media_id).await?;
         ensure!(found == Some(scene.content(number, 10)));
         ids.push(stored.record.media_id);
     }
-    let without = strongroom_objects::NewMedia::new(super::support::ROOM, "image/png");
+    let without = NewMedia::new(ROOM, "image/png");
     ensure_kind!(scene.media.resume(without).await, ErrorKind::InvalidInput);
     Ok(())
 }
