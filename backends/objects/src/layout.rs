@@ -28,8 +28,8 @@ pub(crate) struct Part {
 
 impl Part {
     pub(crate) fn path(&self, folder: &Path) -> Path {
-        let id = self.object.as_str();
-        folder.clone().join(&id[..2]).join(format!("{id}-{}-{}", self.attempt, self.number))
+        let name = format!("{}-{}-{}", self.object.as_str(), self.attempt, self.number);
+        shard(folder, &self.object).join(name)
     }
 
     /// The part with this name, if it is one.
@@ -40,6 +40,12 @@ impl Part {
         let (attempt, number) = (attempt.parse().ok()?, number.parse().ok()?);
         (is_id && words.next().is_none()).then(|| Part { object: id.into(), attempt, number })
     }
+}
+
+/// The folder that all parts of an object lie in, with those of others.
+pub(crate) fn shard(folder: &Path, object: &ObjectId) -> Path {
+    // An id that is too short is not one of ours, and there is nothing in its folder.
+    folder.clone().join(object.as_str().get(..2).unwrap_or_default())
 }
 
 /// The part with this number of an object that is cut so.

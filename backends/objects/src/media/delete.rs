@@ -26,14 +26,14 @@ impl Media {
 
     /// Removes the bytes of an object whose record is gone.
     pub(super) async fn remove_bytes(&self, object: &Object) -> Result<()> {
-        let parts = (0..layout::count(&object.parts, object.size))
-            .filter_map(|number| layout::part(&object.object_id, &object.parts, number));
-        let paths: Vec<Path> = parts.map(|part| self.0.path(&part)).collect();
+        let (inner, id, parts) = (self.0.clone(), object.object_id.clone(), object.parts.clone());
+        let numbers = 0..layout::count(&parts, object.size);
+        let paths = numbers.filter_map(move |number| layout::part(&id, &parts, number).map(|part| inner.path(&part)));
         self.remove(paths).await
     }
 
     /// Removes bytes. What is not there is removed already.
-    pub(super) async fn remove(&self, paths: Vec<Path>) -> Result<()> {
+    pub(super) async fn remove(&self, paths: impl IntoIterator<Item = Path, IntoIter: Send + 'static>) -> Result<()> {
         let paths = stream::iter(paths).map(Ok).boxed();
         let mut removed = self.0.objects.delete_stream(paths);
         loop {
@@ -58,12 +58,12 @@ impl Media {
         if !given_up.await? {
             return Ok(());
         }
-        let prefix = self.0.folder.clone().join(&object.as_str()[..2]);
+        let prefix = layout::shard(&self.0.folder, object);
         let listed = self.0.objects.list(Some(&prefix)).map_err(|error| of_objects(error, "delete"));
         let is_of = |path: &Path| layout::Part::of_path(path).is_some_and(|part| part.object == *object);
         let paths =
             listed.try_filter_map(|meta| std::future::ready(Ok(is_of(&meta.location).then_some(meta.location))));
-        self.remove(paths.try_collect().await?).await
+        self.remove(paths.try_collect::<Vec<Path>>().await?).await
     }
 }
 

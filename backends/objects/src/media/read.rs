@@ -147,7 +147,7 @@ pub(super) fn read(inner: Arc<Inner>, object: Object, range: Range<u64>) -> BoxS
     let numbers = if range.is_empty() { 0..0 } else { range.start / part_bytes..range.end.div_ceil(part_bytes) };
     let parts = stream::iter(numbers).map(move |number| {
         let first = number * part_bytes;
-        let end = (first + part_bytes).min(object.size);
+        let end = first.saturating_add(part_bytes).min(object.size);
         let wanted = range.start.max(first) - first..range.end.min(end) - first;
         let part = layout::part(&object.object_id, &object.parts, number);
         let inner = inner.clone();
@@ -156,17 +156,29 @@ pub(super) fn read(inner: Arc<Inner>, object: Object, range: Range<u64>) -> BoxS
         let task = AbortOnDropHandle::new(tokio::spawn(task));
         async move { task.await.map_err(of_task)? }
     });
-    let parts = parts.buffered(ahead);
+    // In the pieces in which they came: nothing is put together only to be taken apart again.
+    let parts = parts.buffered(ahead).map_ok(|pieces| stream::iter(pieces.into_iter().map(Ok))).try_flatten();
     if whole { checked(parts, sha256) } else { ends_with_an_error(parts) }
 }
 
 /// Some bytes of one part.
-async fn fetch(inner: &Inner, part: &layout::Part, wanted: Range<u64>) -> Result<Bytes> {
+async fn fetch(inner: &Inner, part: &layout::Part, wanted: Range<u64>) -> Result<Vec<Bytes>> {
     let (path, bytes) = (inner.path(part), wanted.end - wanted.start);
     let options = GetOptions::new().with_range(Some(wanted.clone()));
-    let fetched = async { inner.objects.get_opts(&path, options).await?.bytes().await };
+    let fetched = async {
+        let (mut pieces, mut length) = (Vec::new(), 0);
+        let mut body = inner.objects.get_opts(&path, options).await?.into_stream();
+        // No more is taken than was asked for, whatever comes.
+        while length <= bytes
+            && let Some(piece) = body.try_next().await?
+        {
+            length += piece.len() as u64;
+            pieces.push(piece);
+        }
+        Ok::<_, object_store::Error>((pieces, length))
+    };
     match fetched.await {
-        Ok(fetched) if fetched.len() as u64 == bytes => Ok(fetched),
+        Ok((pieces, length)) if length == bytes => Ok(pieces),
         Ok(_) => Err(wrong("a part of a medium is not as long as it was")),
         // A range that begins behind the end is refused, by each object store in words of its own.
         Err(object_store::Error::Generic { .. }) if is_shorter(inner, &path, wanted.end).await => {

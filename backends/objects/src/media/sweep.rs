@@ -224,7 +224,7 @@ impl Media {
             swept.strays.0 += strays.len() as u64;
             swept.strays.1 += strays.iter().map(|meta| meta.size).sum::<u64>();
             if !options.dry_run {
-                self.remove(strays.into_iter().map(|meta| meta.location).collect()).await?;
+                self.remove(strays.into_iter().map(|meta| meta.location)).await?;
             }
         }
         Ok(())
