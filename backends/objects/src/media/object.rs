@@ -103,9 +103,28 @@ impl ObjectUpload {
         self.ensure_whole()?;
         // Only what comes to its end has all its bytes in their places.
         self.broken_off = true;
-        self.take(bytes).await?;
+        if let Err(error) = self.take(bytes).await {
+            self.stop().await;
+            return Err(error);
+        }
         self.broken_off = false;
         Ok(())
+    }
+
+    /// Breaks off what is on its way, and returns when none of it is being written any more. How far it came is noted, so that it can go on.
+    pub(super) async fn stop(&mut self) {
+        self.broken_off = true;
+        for under_way in &self.under_way {
+            under_way.task.abort();
+        }
+        while let Some(UnderWay { task, .. }) = self.under_way.pop_front() {
+            // How it ended does not matter: nothing names it.
+            let _ = task.await;
+        }
+        if self.ahead > 0 {
+            // If it cannot be noted, a little more comes again.
+            self.note().await.ok();
+        }
     }
 
     fn ensure_whole(&self) -> Result<()> {
@@ -155,8 +174,9 @@ impl ObjectUpload {
     async fn arrive(&mut self) -> Result<()> {
         // It stays in its place until it has arrived, so that this future may be dropped.
         let Some(oldest) = self.under_way.front_mut() else { return Ok(()) };
-        (&mut oldest.task).await.map_err(of_task)??;
+        let result = (&mut oldest.task).await;
         if let Some(arrived) = self.under_way.pop_front() {
+            result.map_err(of_task)??;
             self.record.stored = arrived.stored;
             self.record.hash_state = arrived.hash_state;
             self.ahead += 1;
@@ -182,11 +202,9 @@ impl ObjectUpload {
     /// Waits until every byte that was given is there for good.
     pub(super) async fn finish(mut self) -> Result<Finished> {
         self.ensure_whole()?;
-        if !self.filling.is_empty() {
-            self.send().await?;
-        }
-        while !self.under_way.is_empty() {
-            self.arrive().await?;
+        if let Err(error) = self.complete().await {
+            self.stop().await;
+            return Err(error);
         }
         let now = self.inner.db.now();
         let Upload { object_id, media_id, stored, parts, .. } = self.record;
@@ -194,6 +212,16 @@ impl ObjectUpload {
         let sha256 = self.hash.finalize().into();
         let object = Object { object_id, media_id, size: stored, sha256, parts, stored_at: now, last_access: now };
         Ok(Finished { object, attempts })
+    }
+
+    async fn complete(&mut self) -> Result<()> {
+        if !self.filling.is_empty() {
+            self.send().await?;
+        }
+        while !self.under_way.is_empty() {
+            self.arrive().await?;
+        }
+        Ok(())
     }
 }
 

@@ -66,8 +66,10 @@ impl Media {
     /// was uploaded is kept for [`resume`](Media::resume) until it expires, then swept.
     pub async fn put(&self, new: NewMedia, mut content: impl AsyncRead + Unpin + Send) -> Result<Stored> {
         let mut upload = self.upload(new).await?;
-        upload.write_all(&mut content).await?;
-        upload.finish().await
+        match upload.write_all(&mut content, |_| ()).await {
+            Ok(()) => upload.finish().await,
+            Err(error) => upload.fail(error).await,
+        }
     }
 
     /// As [`put`](Media::put), from a stream.
@@ -82,10 +84,13 @@ impl Media {
     ) -> Result<Stored> {
         let mut upload = self.upload(new).await?;
         let mut content = content;
-        while let Some(bytes) = content.try_next().await.map_err(of_source)? {
-            upload.write(bytes).await?;
+        loop {
+            match content.try_next().await.map_err(of_source) {
+                Ok(Some(bytes)) => upload.write(bytes).await?,
+                Ok(None) => return upload.finish().await,
+                Err(error) => return upload.fail(error).await,
+            }
         }
-        upload.finish().await
     }
 
     /// As [`put`](Media::put), and goes on where an earlier upload of the same id was interrupted, if `content` begins with what was uploaded
@@ -104,15 +109,13 @@ impl Media {
             Some(found) if begins_with(&mut content, &found).await? => self.take_over(new, &found).await?,
             _ => self.upload(new).await?,
         };
-        let mut done = upload.resumed_at();
-        content.seek(SeekFrom::Start(done)).await.map_err(of_source)?;
-        progress(done);
-        while let Some(bytes) = next(&mut content).await? {
-            done += bytes.len() as u64;
-            upload.write(bytes).await?;
-            progress(done);
+        let start = upload.resumed_at();
+        content.seek(SeekFrom::Start(start)).await.map_err(of_source)?;
+        progress(start);
+        match upload.write_all(&mut content, |bytes| progress(start + bytes)).await {
+            Ok(()) => upload.finish().await,
+            Err(error) => upload.fail(error).await,
         }
-        upload.finish().await
     }
 
     /// Begins to store a medium whose bytes come piece by piece.
@@ -211,11 +214,24 @@ impl MediaUpload {
         self.content.write(bytes).await
     }
 
-    async fn write_all(&mut self, content: &mut (impl AsyncRead + Unpin)) -> Result<()> {
+    async fn write_all(
+        &mut self,
+        content: &mut (impl AsyncRead + Unpin + Send),
+        mut progress: impl FnMut(u64) + Send,
+    ) -> Result<()> {
+        let mut done = 0;
         while let Some(bytes) = next(content).await? {
+            done += bytes.len() as u64;
             self.write(bytes).await?;
+            progress(done);
         }
         Ok(())
+    }
+
+    /// Ends with this error, when nothing is being written any more.
+    async fn fail(mut self, error: Error) -> Result<Stored> {
+        self.content.stop().await;
+        Err(error)
     }
 
     /// Stores the rest, then commits the medium's record.
@@ -225,6 +241,7 @@ impl MediaUpload {
     /// As [`Media::put`]; `InvalidInput` after an error of a write, or a write that was dropped.
     pub async fn finish(self) -> Result<Stored> {
         let MediaUpload { media, new, id, content, .. } = self;
+        let content = content.finish().await?;
         let thumbnail = match &new.thumbnail {
             Some(thumbnail) => {
                 let mut upload = ObjectUpload::begin(media.0.clone(), id.clone()).await?;
@@ -233,7 +250,6 @@ impl MediaUpload {
             }
             None => None,
         };
-        let content = content.finish().await?;
         let record = matrix::Media {
             media_id: id,
             room_id: new.room_id,
@@ -255,11 +271,10 @@ impl MediaUpload {
     /// # Errors
     ///
     /// Those of the database and the object store; what is left then is swept.
-    pub async fn abandon(self) -> Result<()> {
-        let (object, attempts) = (self.content.id().clone(), self.content.attempts());
+    pub async fn abandon(mut self) -> Result<()> {
         // Nothing of it may be on its way any more.
-        drop(self.content);
-        self.media.give_up(&object, attempts).await
+        self.content.stop().await;
+        self.media.give_up(self.content.id(), self.content.attempts()).await
     }
 }
 

@@ -98,6 +98,7 @@ async fn a_source_that_fails_stores_nothing(context: Context) -> Checked {
         ensure!(scene.media.stat(&id(number)).await?.is_none());
     }
     scene.after(DAY + 1);
+    scene.settled().await;
     sweep(&scene.media).await?;
     scene.ensure_tidy().await
 }
