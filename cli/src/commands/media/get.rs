@@ -106,10 +106,11 @@ impl Target {
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        Ok(match self {
-            Target::Stdout(stdout) => stdout.write_all(bytes)?,
-            Target::File(file) => file.write_all(bytes)?,
-        })
+        let written = match self {
+            Target::Stdout(stdout) => stdout.write_all(bytes),
+            Target::File(file) => file.write_all(bytes),
+        };
+        Ok(written?)
     }
 
     fn done(self, arguments: &GetMedia, bytes: u64, output: &mut Output) -> Result<()> {
