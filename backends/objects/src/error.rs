@@ -30,6 +30,9 @@ pub(crate) fn of_objects(error: object_store::Error, operation: &'static str) ->
 /// An error of whoever gives the bytes. One of Strongroom's that is in there is given back as it was.
 pub(crate) fn of_source(error: std::io::Error) -> Error {
     let own = error.get_ref().and_then(|inner| (inner as &(dyn StdError + 'static)).downcast_ref::<Error>()).cloned();
+    if own.is_none() && error.kind() == std::io::ErrorKind::InvalidData {
+        return Error::new(ErrorKind::InvalidInput, "the source says that its bytes are wrong").with_source(error);
+    }
     own.unwrap_or_else(|| Error::new(ErrorKind::Io, "the bytes to store could not be read").with_source(error))
 }
 

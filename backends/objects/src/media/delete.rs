@@ -1,14 +1,18 @@
 //! Deleting a medium, and giving up an upload: the records first, then the bytes that nothing names any more.
 
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::stream::{self, BoxStream};
+use futures_util::{StreamExt, TryStreamExt};
 use object_store::ObjectStore;
 use object_store::path::Path;
-use strongroom_core::matrix::{self, MediaId, Object, ObjectId, Upload};
+use strongroom_core::matrix::{self, MediaId, Object, ObjectId, ObjectParts, Upload};
 use strongroom_core::{Result, Transaction};
 
 use super::Media;
 use crate::error::of_objects;
-use crate::layout;
+use crate::layout::{self, Part};
+
+/// Parts whose names are made from the record, at most: 4 TiB in parts of the usual size. Of a larger one they are listed.
+const PARTS_MAX: u64 = 1 << 20;
 
 impl Media {
     /// Deletes a medium with its bytes; says whether there was one.
@@ -24,9 +28,32 @@ impl Media {
         Ok(existed)
     }
 
+    /// Whether the object store has all parts of the first `stored` bytes of an object.
+    pub(super) async fn has_parts(&self, object: &ObjectId, parts: &ObjectParts, stored: u64) -> Result<bool> {
+        let mut missing = layout::count(parts, stored);
+        let mut listed = self.listed(object);
+        while let Some(part) = listed.try_next().await? {
+            missing -= u64::from(missing > 0 && layout::is_part(&part, parts, stored));
+        }
+        Ok(missing == 0)
+    }
+
+    /// The parts of an object that are in the object store.
+    fn listed(&self, object: &ObjectId) -> BoxStream<'static, Result<Part>> {
+        let (prefix, object) = (layout::shard(&self.0.folder, object), object.clone());
+        let listed = self.0.objects.list(Some(&prefix)).map_err(|error| of_objects(error, "list"));
+        let parts = listed.try_filter_map(move |meta| {
+            std::future::ready(Ok(Part::of_path(&meta.location).filter(|part| part.object == object)))
+        });
+        parts.boxed()
+    }
+
     /// Removes the bytes of an object whose record is gone.
     pub(super) async fn remove_bytes(&self, object: &Object) -> Result<()> {
         let (inner, id, parts) = (self.0.clone(), object.object_id.clone(), object.parts.clone());
+        if !layout::is_sound(&parts) || layout::count(&parts, object.size) > PARTS_MAX {
+            return self.remove_listed(&id).await;
+        }
         let numbers = 0..layout::count(&parts, object.size);
         let paths = numbers.filter_map(move |number| layout::part(&id, &parts, number).map(|part| inner.path(&part)));
         self.remove(paths).await
@@ -58,12 +85,14 @@ impl Media {
         if !given_up.await? {
             return Ok(());
         }
-        let prefix = layout::shard(&self.0.folder, object);
-        let listed = self.0.objects.list(Some(&prefix)).map_err(|error| of_objects(error, "delete"));
-        let is_of = |path: &Path| layout::Part::of_path(path).is_some_and(|part| part.object == *object);
-        let paths =
-            listed.try_filter_map(|meta| std::future::ready(Ok(is_of(&meta.location).then_some(meta.location))));
-        self.remove(paths.try_collect::<Vec<Path>>().await?).await
+        self.remove_listed(object).await
+    }
+
+    /// Removes what is there of an object, whatever its record says.
+    async fn remove_listed(&self, object: &ObjectId) -> Result<()> {
+        let parts: Vec<Part> = self.listed(object).try_collect().await?;
+        let inner = self.0.clone();
+        self.remove(parts.into_iter().map(move |part| inner.path(&part))).await
     }
 }
 

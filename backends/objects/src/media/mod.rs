@@ -4,19 +4,21 @@ mod delete;
 mod list;
 mod new;
 mod object;
+mod plan;
 mod read;
 mod retention;
 mod sweep;
 mod upload;
 mod verify;
+mod walk;
 
 use std::fmt;
 use std::sync::Arc;
 
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
-use strongroom_core::matrix::{self, MediaId, Object, ObjectSpace};
-use strongroom_core::{Database, Error, ErrorKind, Result, Timestamp};
+use strongroom_core::matrix::{self, MediaId, Object, ObjectSpace, Upload};
+use strongroom_core::{Database, Error, ErrorKind, Record, Result, Timestamp};
 
 pub use list::Filter;
 pub use new::{NewMedia, Thumbnail};
@@ -60,15 +62,28 @@ impl MediaOptions {
     ///
     /// # Errors
     ///
-    /// `InvalidInput` for an option out of range, and those of the database.
+    /// `InvalidInput` for an option out of range or a schema without these collections, `Corrupt`, and those of the database.
     pub async fn open(self, db: Database, objects: Arc<dyn ObjectStore>) -> Result<Media> {
-        let is_part = (64 << 10..=64 << 20).contains(&self.part_bytes) && self.part_bytes.is_multiple_of(64);
-        if !is_part || !(1..=64).contains(&self.transfers_max) {
+        if !layout::is_part_bytes(self.part_bytes as u64) || !(1..=64).contains(&self.transfers_max) {
             let message = "part_bytes is a multiple of 64 from 64 KiB to 64 MiB, transfers_max from 1 to 64";
             return Err(Error::new(ErrorKind::InvalidInput, message).during("open"));
         }
+        require_collections(&db)?;
         let folder = Path::from(folder(&db).await?);
         Ok(Media(Arc::new(Inner { db, objects, folder, options: self })))
+    }
+}
+
+/// Errors: `InvalidInput` if the schema lacks a collection that media need.
+fn require_collections(db: &Database) -> Result<()> {
+    let needed = [matrix::Media::COLLECTION, Object::COLLECTION, Upload::COLLECTION, ObjectSpace::COLLECTION];
+    match needed.iter().find(|needed| db.schema().collection(needed.name).map(|found| found.id) != Some(needed.id)) {
+        None => Ok(()),
+        Some(missing) => {
+            let message =
+                format!("the schema has no collection {} of strongroom's `matrix`, which media need", missing.name);
+            Err(Error::new(ErrorKind::InvalidInput, message).during("open"))
+        }
     }
 }
 
@@ -79,7 +94,8 @@ async fn folder(db: &Database) -> Result<String> {
         let made = made.clone();
         async move {
             if let Some(space) = tx.get(&ObjectSpace::key(SPACE)).await? {
-                return Ok(space.folder);
+                // Anything else could be another database's, whose bytes would look like strays.
+                return if layout::is_id(&space.folder) { Ok(space.folder) } else { Err(forged("object_spaces")) };
             }
             tx.insert(&ObjectSpace { name: SPACE.to_owned(), folder: made.clone() }).await?;
             Ok(made)
@@ -153,6 +169,11 @@ impl Media {
         };
         Ok(Some(Stat { record, sha256: object.sha256, last_access: object.last_access, thumbnail_bytes }))
     }
+}
+
+/// A record that this crate did not write.
+fn forged(collection: &'static str) -> Error {
+    Error::new(ErrorKind::Corrupt, "a record of the media store is not one that it wrote").at(collection)
 }
 
 /// A record of a medium that this crate did not write, or half of what it wrote.

@@ -8,7 +8,7 @@ use object_store::PutPayload;
 use sha2::digest::common::hazmat::SerializableState;
 use sha2::{Digest, Sha256};
 use strongroom_core::matrix::{MediaId, Object, ObjectId, ObjectParts, Upload};
-use strongroom_core::{Error, ErrorKind, Result, Transaction};
+use strongroom_core::{Error, ErrorKind, Result, Timestamp, Transaction};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::Inner;
@@ -22,8 +22,10 @@ const TURN_BYTES: usize = 1 << 20;
 pub(super) struct ObjectUpload {
     inner: Arc<Inner>,
     record: Upload,
-    /// Of all bytes that were given.
+    /// Of all bytes that were given, also to earlier attempts.
     hash: Sha256,
+    /// How many these are.
+    size: u64,
     /// The part that is being filled.
     filling: BytesMut,
     /// The number of that part.
@@ -50,11 +52,12 @@ pub(super) struct Finished {
 
 impl ObjectUpload {
     /// Notes that an object is coming, before there is a byte of it.
-    pub(super) async fn begin(inner: Arc<Inner>, media_id: MediaId) -> Result<Self> {
+    pub(super) async fn begin(inner: Arc<Inner>, media_id: MediaId, is_thumbnail: bool) -> Result<Self> {
         let hash = Sha256::new();
         let record = Upload {
             object_id: ObjectId::from(layout::random_id()?),
             media_id,
+            is_thumbnail,
             stored: 0,
             hash_state: state(&hash),
             parts: ObjectParts { part_bytes: inner.options.part_bytes as u64, attempts: vec![0] },
@@ -64,11 +67,14 @@ impl ObjectUpload {
         Ok(ObjectUpload::of(inner, record, hash))
     }
 
-    /// Goes on with an upload that was interrupted. Whoever was at it before can do nothing more to it.
+    /// Goes on with an upload that was interrupted, if its record is still the one that was found. Whoever was at it before can do nothing
+    /// more to it.
     pub(super) async fn take_over(inner: Arc<Inner>, found: &Upload) -> Result<Option<Self>> {
         let expires = inner.upload_expires();
         let taken = inner.db.write(|tx| async move {
-            let Some(mut record) = tx.get(&Upload::key(&found.object_id)).await? else { return Ok(None) };
+            let record = tx.get(&Upload::key(&found.object_id)).await?;
+            // If it has come further meanwhile, nobody has compared that with what is to follow.
+            let Some(mut record) = record.filter(|record| record == found) else { return Ok(None) };
             record.parts.attempts.push(record.stored / record.parts.part_bytes.max(1));
             record.expires = expires;
             tx.update(&record).await?;
@@ -81,8 +87,8 @@ impl ObjectUpload {
 
     fn of(inner: Arc<Inner>, record: Upload, hash: Sha256) -> Self {
         let number = record.stored / record.parts.part_bytes.max(1);
-        let (filling, under_way) = (BytesMut::new(), VecDeque::new());
-        ObjectUpload { inner, record, hash, filling, number, under_way, ahead: 0, broken_off: false }
+        let (size, filling, under_way) = (record.stored, BytesMut::new(), VecDeque::new());
+        ObjectUpload { inner, record, hash, size, filling, number, under_way, ahead: 0, broken_off: false }
     }
 
     pub(super) fn id(&self) -> &ObjectId {
@@ -140,6 +146,7 @@ impl ObjectUpload {
         while !bytes.is_empty() {
             let piece = bytes.split_to(bytes.len().min(part_bytes - self.filling.len()).min(TURN_BYTES));
             self.hash.update(&piece);
+            self.size += piece.len() as u64;
             self.filling.reserve(piece.len());
             self.filling.extend_from_slice(&piece);
             if self.filling.len() == part_bytes {
@@ -177,9 +184,12 @@ impl ObjectUpload {
         let result = (&mut oldest.task).await;
         if let Some(arrived) = self.under_way.pop_front() {
             result.map_err(of_task)??;
-            self.record.stored = arrived.stored;
-            self.record.hash_state = arrived.hash_state;
-            self.ahead += 1;
+            // A short part is the last one, and nothing comes behind it: there is nothing to go on with.
+            if arrived.stored.is_multiple_of(self.record.parts.part_bytes) {
+                self.record.stored = arrived.stored;
+                self.record.hash_state = arrived.hash_state;
+                self.ahead += 1;
+            }
         }
         Ok(())
     }
@@ -207,10 +217,10 @@ impl ObjectUpload {
             return Err(error);
         }
         let now = self.inner.db.now();
-        let Upload { object_id, media_id, stored, parts, .. } = self.record;
+        let Upload { object_id, media_id, parts, .. } = self.record;
         let attempts = parts.attempts.len();
         let sha256 = self.hash.finalize().into();
-        let object = Object { object_id, media_id, size: stored, sha256, parts, stored_at: now, last_access: now };
+        let object = Object { object_id, media_id, size: self.size, sha256, parts, stored_at: now, last_access: now };
         Ok(Finished { object, attempts })
     }
 
@@ -255,6 +265,16 @@ fn state(hash: &Sha256) -> Vec<u8> {
 
 fn of_state(state: &[u8]) -> Option<Sha256> {
     Sha256::deserialize(&state.try_into().ok()?).ok()
+}
+
+/// Whether an upload can be gone on with: what it says of itself is sound, and something was stored.
+pub(super) fn is_resumable(upload: &Upload, now: Timestamp) -> bool {
+    let Upload { parts, stored, .. } = upload;
+    !upload.is_thumbnail
+        && upload.expires > now
+        && layout::is_sound(parts)
+        && *stored > 0
+        && stored.is_multiple_of(parts.part_bytes)
 }
 
 /// Whether bytes with this hash are the ones that an upload has stored so far.

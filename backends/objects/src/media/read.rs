@@ -10,13 +10,13 @@ use futures_util::{Stream, StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{GetOptions, ObjectStore, ObjectStoreExt};
 use sha2::{Digest, Sha256};
-use strongroom_core::matrix::{self, MediaId, Object};
-use strongroom_core::{Error, ErrorKind, Result};
+use strongroom_core::matrix::{self, MediaId, Object, ObjectId};
+use strongroom_core::{Error, ErrorKind, Result, Snapshot};
 use tokio::io::AsyncRead;
 use tokio_util::io::StreamReader;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{Inner, Media, unnamed};
+use super::{Inner, Media, forged, unnamed};
 use crate::error::{of_objects, of_task};
 use crate::layout;
 
@@ -77,8 +77,11 @@ impl Media {
     ///
     /// `InvalidInput` for a range that begins behind the last byte or ends before it begins; as [`get`](Media::get).
     pub async fn get_range(&self, id: &MediaId, range: impl RangeBounds<u64> + Send) -> Result<Option<Content>> {
-        let Some(record) = self.0.db.get(&matrix::Media::key(id)).await? else { return Ok(None) };
-        let object = self.object(&record.data).await?;
+        // In one view: of what is deleted meanwhile there is either both or nothing.
+        let view = self.0.db.snapshot().await?;
+        let Some(record) = view.get(&matrix::Media::key(id)).await? else { return Ok(None) };
+        let object = object(&view, &record.data).await?;
+        drop(view);
         self.touch(&object).await;
         let range = within(range, object.size)?;
         let (sha256, stream) = (object.sha256, read(self.0.clone(), object, range.clone()));
@@ -91,17 +94,15 @@ impl Media {
     ///
     /// As [`get`](Media::get) and [`Content::stream`].
     pub async fn get_thumbnail(&self, id: &MediaId) -> Result<Option<Bytes>> {
-        let Some(record) = self.0.db.get(&matrix::Media::key(id)).await? else { return Ok(None) };
+        let view = self.0.db.snapshot().await?;
+        let Some(record) = view.get(&matrix::Media::key(id)).await? else { return Ok(None) };
         let Some(thumbnail) = &record.thumbnail else { return Ok(None) };
-        self.touch(&self.object(&record.data).await?).await;
-        let object = self.object(thumbnail).await?;
+        let (content, object) = (object(&view, &record.data).await?, object(&view, thumbnail).await?);
+        drop(view);
+        self.touch(&content).await;
         let all = 0..object.size;
         let parts: Vec<Bytes> = read(self.0.clone(), object, all).try_collect().await?;
         Ok(Some(if let [one] = &parts[..] { one.clone() } else { parts.concat().into() }))
-    }
-
-    async fn object(&self, id: &matrix::ObjectId) -> Result<Object> {
-        self.0.db.get(&Object::key(id)).await?.ok_or_else(|| unnamed("get"))
     }
 
     /// Notes that a medium is read, for the retention. A failure is no reason not to read it.
@@ -119,6 +120,11 @@ impl Media {
         });
         touched.await.ok();
     }
+}
+
+async fn object(view: &Snapshot, id: &ObjectId) -> Result<Object> {
+    let object = view.get(&Object::key(id)).await?.ok_or_else(|| unnamed("get"))?;
+    if layout::is_sound(&object.parts) { Ok(object) } else { Err(forged("objects")) }
 }
 
 /// The range within so many bytes.
@@ -143,6 +149,7 @@ fn within(range: impl RangeBounds<u64>, size: u64) -> Result<Range<u64>> {
 /// The bytes of an object. Some parts are fetched ahead, each by a task of its own, so that they are opened and hashed side by side.
 pub(super) fn read(inner: Arc<Inner>, object: Object, range: Range<u64>) -> BoxStream<'static, Result<Bytes>> {
     let whole = range == (0..object.size);
+    // A cut that cannot be is refused by whoever read the record.
     let (sha256, part_bytes, ahead) = (object.sha256, object.parts.part_bytes.max(1), inner.options.transfers_max);
     let numbers = if range.is_empty() { 0..0 } else { range.start / part_bytes..range.end.div_ceil(part_bytes) };
     let parts = stream::iter(numbers).map(move |number| {

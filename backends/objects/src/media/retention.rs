@@ -12,7 +12,7 @@ use strongroom_core::matrix::{self, Object, RoomId};
 pub struct Retention {
     /// For every medium. Its total counts all of them.
     pub all: RetentionRule,
-    /// For the media of a room, besides the rule for all. Its total counts those of the room.
+    /// For the media of a room, besides the rule for all. Its total counts those of the room, and is settled before that of all.
     pub rooms: BTreeMap<RoomId, RetentionRule>,
 }
 
@@ -59,12 +59,14 @@ impl Reason {
 }
 
 impl Retention {
-    pub(super) fn is_empty(&self) -> bool {
-        self.all == RetentionRule::default() && self.rooms.values().all(|rule| *rule == RetentionRule::default())
-    }
-
     /// Why this medium goes for what it is, whatever else there is: the rule of its room comes first.
-    fn of_itself(&self, record: &matrix::Media, bytes: u64, object: &Object, now: Timestamp) -> Option<Reason> {
+    pub(super) fn of_itself(
+        &self,
+        record: &matrix::Media,
+        bytes: u64,
+        object: &Object,
+        now: Timestamp,
+    ) -> Option<Reason> {
         let rules = [self.rooms.get(&record.room_id), Some(&self.all)];
         rules.into_iter().flatten().find_map(|rule| rule.of_itself(bytes, object, now))
     }
@@ -85,58 +87,5 @@ impl RetentionRule {
         } else {
             None
         }
-    }
-}
-
-/// How much there is, and how much of it may stay: asked about one medium after another, what was read longest ago first.
-#[derive(Debug, Default)]
-pub(super) struct Totals {
-    all: u64,
-    rooms: BTreeMap<RoomId, u64>,
-}
-
-impl Totals {
-    /// Counts a medium, unless it goes for its own sake: it is to cost no other its place. All are counted before the first is asked
-    /// about.
-    pub(super) fn add(
-        &mut self,
-        retention: &Retention,
-        record: &matrix::Media,
-        bytes: u64,
-        object: &Object,
-        now: Timestamp,
-    ) {
-        if retention.of_itself(record, bytes, object, now).is_some() {
-            return;
-        }
-        self.all += bytes;
-        if retention.rooms.contains_key(&record.room_id) {
-            *self.rooms.entry(record.room_id.clone()).or_default() += bytes;
-        }
-    }
-
-    /// Why this medium goes, if it does; then it counts no more.
-    pub(super) fn judge(
-        &mut self,
-        retention: &Retention,
-        record: &matrix::Media,
-        bytes: u64,
-        object: &Object,
-        now: Timestamp,
-    ) -> Option<Reason> {
-        if let Some(reason) = retention.of_itself(record, bytes, object, now) {
-            return Some(reason);
-        }
-        let over = |total: u64, rule: &RetentionRule| rule.total_bytes_max.is_some_and(|max| total > max);
-        let in_room = self.rooms.get(&record.room_id).copied().unwrap_or_default();
-        let of_room = retention.rooms.get(&record.room_id);
-        if !of_room.is_some_and(|rule| over(in_room, rule)) && !over(self.all, &retention.all) {
-            return None;
-        }
-        self.all = self.all.saturating_sub(bytes);
-        if let Some(total) = self.rooms.get_mut(&record.room_id) {
-            *total = total.saturating_sub(bytes);
-        }
-        Some(Reason::TotalSize)
     }
 }

@@ -4,21 +4,19 @@
 //! were listed *before* a view of the database was opened, and that this view does not name, will never be named: their upload has been
 //! given up or its object deleted, and no id is used twice. That holds whoever writes, in whatever process, and needs no clock.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use futures_util::TryStreamExt;
 use object_store::{ObjectMeta, ObjectStore};
-use strongroom_core::matrix::{self, MediaId, Object, ObjectId, Upload};
+use strongroom_core::matrix::{self, MediaId, Object, Upload};
 use strongroom_core::{Cursor, Result, Timestamp};
 
 use super::delete::forget;
-use super::retention::Totals;
+use super::plan::Plan;
+use super::walk::{self, BATCH, Found};
 use super::{Media, Reason, Retention};
 use crate::error::of_objects;
 use crate::layout::{self, Part};
-
-/// Records, or names of bytes, that are looked at in one go.
-const BATCH: usize = 500;
 
 /// What a sweep does.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,24 +41,14 @@ pub struct Swept {
 impl Swept {
     /// Bytes that are free now, or would be.
     pub fn freed_bytes(&self) -> u64 {
-        self.media.values().map(|(_, bytes)| bytes).sum::<u64>() + self.strays.1
+        self.media.values().fold(self.strays.1, |sum, (_, bytes)| sum.saturating_add(*bytes))
     }
 
     fn count(&mut self, reason: Reason, bytes: u64) {
         let (media, total) = self.media.entry(reason).or_default();
         *media += 1;
-        *total += bytes;
+        *total = total.saturating_add(bytes);
     }
-}
-
-/// An object and what names it.
-enum Found {
-    /// The content of a medium; with its bytes, the thumbnail's among them.
-    Content(matrix::Media, u64),
-    /// The thumbnail of a medium that is there.
-    Thumbnail,
-    /// Nothing: its medium expired or was deleted by other means.
-    Unnamed,
 }
 
 impl Media {
@@ -71,13 +59,14 @@ impl Media {
     ///
     /// # Errors
     ///
-    /// Those of the database and of the object store; what was removed before stays so.
+    /// Those of the database and of the object store; `SnapshotExpired` if the totals of a retention are to be reckoned over more media than
+    /// can be read while a view lives. What was removed before stays so.
     pub async fn sweep(&self, options: &SweepOptions) -> Result<Swept> {
         let mut swept = Swept::default();
         let now = self.0.db.now();
         self.sweep_uploads(options, now, &mut swept).await?;
-        let totals = self.totals(&options.retention, now).await?;
-        self.sweep_objects(options, totals, now, &mut swept).await?;
+        let plan = self.plan(&options.retention, now).await?;
+        self.sweep_objects(options, &plan, now, &mut swept).await?;
         self.sweep_strays(options, now, &mut swept).await?;
         Ok(swept)
     }
@@ -111,42 +100,24 @@ impl Media {
         }
     }
 
-    /// How much there is of what the retention does not take for its own sake.
-    async fn totals(&self, retention: &Retention, now: Timestamp) -> Result<Totals> {
-        let mut totals = Totals::default();
-        let mut after = None;
-        while !retention.is_empty() {
-            let (page, next) = self.objects_page(after).await?;
-            for (found, object) in page {
-                if let Found::Content(record, bytes) = found {
-                    totals.add(retention, &record, bytes, &object, now);
-                }
-            }
-            match next {
-                Some(next) => after = Some(next),
-                None => break,
-            }
-        }
-        Ok(totals)
-    }
-
     /// Removes objects that nothing names any more, and media that the retention does not keep.
     async fn sweep_objects(
         &self,
         options: &SweepOptions,
-        mut totals: Totals,
+        plan: &Plan,
         now: Timestamp,
         swept: &mut Swept,
     ) -> Result<()> {
         let mut after = None;
         loop {
-            let (page, next) = self.objects_page(after).await?;
+            // A view a page: a sweep may take longer than one lives.
+            let (page, next) = walk::page(&self.0.db.snapshot().await?, after).await?;
             for (found, object) in &page {
                 let (id, reason, bytes) = match found {
                     Found::Thumbnail => continue,
                     Found::Unnamed => (None, Reason::Expired, object.size),
                     Found::Content(record, bytes) => {
-                        match totals.judge(&options.retention, record, *bytes, object, now) {
+                        match plan.judge(&options.retention, record, *bytes, object, now) {
                             Some(reason) => (Some(&record.media_id), reason, *bytes),
                             None => continue,
                         }
@@ -161,31 +132,6 @@ impl Media {
                 None => return Ok(()),
             }
         }
-    }
-
-    /// Some objects, what was read longest ago first, each with what names it; and where the next ones begin.
-    async fn objects_page(&self, after: Option<Cursor>) -> Result<(Vec<(Found, Object)>, Option<Cursor>)> {
-        let query = self.0.db.query(Object::LAST_ACCESS).oldest_first().limit(BATCH);
-        let page = if let Some(after) = after { query.after(after) } else { query }.page().await?;
-        let keys: Vec<_> = page.records.iter().map(|object| matrix::Media::key(&object.media_id)).collect();
-        let media = self.0.db.get_many(&keys).await?;
-        let thumbnails = media.iter().flatten().filter_map(|record| record.thumbnail.as_ref());
-        let keys: Vec<_> = thumbnails.map(Object::key).collect();
-        let thumbnails = self.0.db.get_many(&keys).await?.into_iter().flatten();
-        let sizes: HashMap<ObjectId, u64> = thumbnails.map(|object| (object.object_id, object.size)).collect();
-        let found = page.records.into_iter().zip(media).map(|(object, record)| {
-            let found = match record {
-                Some(record) if record.data == object.object_id => {
-                    let thumbnail = record.thumbnail.as_ref().and_then(|id| sizes.get(id));
-                    let bytes = object.size + thumbnail.copied().unwrap_or_default();
-                    Found::Content(record, bytes)
-                }
-                Some(record) if record.thumbnail.as_ref() == Some(&object.object_id) => Found::Thumbnail,
-                _ => Found::Unnamed,
-            };
-            (found, object)
-        });
-        Ok((found.collect(), page.next))
     }
 
     /// Deletes a medium with its objects, or one object that nothing names; unless that has changed meanwhile.

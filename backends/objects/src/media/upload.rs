@@ -10,7 +10,7 @@ use strongroom_core::matrix::{self, MediaId, Object, Upload};
 use strongroom_core::{Error, ErrorKind, Result};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncSeek, AsyncSeekExt};
 
-use super::object::{Finished, ObjectUpload, is_state_of};
+use super::object::{Finished, ObjectUpload, is_resumable, is_state_of};
 use super::{Media, NewMedia, unnamed};
 use crate::error::of_source;
 use crate::layout;
@@ -66,9 +66,9 @@ impl Media {
     /// was uploaded is kept for [`resume`](Media::resume) until it expires, then swept.
     pub async fn put(&self, new: NewMedia, mut content: impl AsyncRead + Unpin + Send) -> Result<Stored> {
         let mut upload = self.upload(new).await?;
-        match upload.write_all(&mut content, |_| ()).await {
-            Ok(()) => upload.finish().await,
-            Err(error) => upload.fail(error).await,
+        match upload.write_all(&mut content, |_| ()).await? {
+            None => upload.finish().await,
+            Some(error) => upload.fail(error).await,
         }
     }
 
@@ -105,16 +105,23 @@ impl Media {
         mut content: impl AsyncRead + AsyncSeek + Unpin + Send,
         mut progress: impl FnMut(u64) + Send,
     ) -> Result<Stored> {
-        let mut upload = match self.interrupted(&new).await? {
-            Some(found) if begins_with(&mut content, &found).await? => self.take_over(new, &found).await?,
-            _ => self.upload(new).await?,
+        let mut upload = None;
+        for found in self.interrupted(&new).await? {
+            if begins_with(&mut content, &found).await? {
+                upload = self.take_over(&new, &found).await?;
+                break;
+            }
+        }
+        let mut upload = match upload {
+            Some(upload) => upload,
+            None => self.upload(new).await?,
         };
         let start = upload.resumed_at();
         content.seek(SeekFrom::Start(start)).await.map_err(of_source)?;
         progress(start);
-        match upload.write_all(&mut content, |bytes| progress(start + bytes)).await {
-            Ok(()) => upload.finish().await,
-            Err(error) => upload.fail(error).await,
+        match upload.write_all(&mut content, |bytes| progress(start + bytes)).await? {
+            None => upload.finish().await,
+            Some(error) => upload.fail(error).await,
         }
     }
 
@@ -128,7 +135,7 @@ impl Media {
             Some(id) => id.clone(),
             None => MediaId::from(layout::random_id()?),
         };
-        let content = ObjectUpload::begin(self.0.clone(), id.clone()).await?;
+        let content = ObjectUpload::begin(self.0.clone(), id.clone(), false).await?;
         Ok(MediaUpload { media: self.clone(), new, id, content, resumed_at: 0 })
     }
 
@@ -140,14 +147,16 @@ impl Media {
     ///
     /// `InvalidInput` without an id; those of the database.
     pub async fn resume(&self, new: NewMedia) -> Result<MediaUpload> {
-        match self.interrupted(&new).await? {
-            Some(found) => self.take_over(new, &found).await,
-            None => self.upload(new).await,
+        for found in self.interrupted(&new).await? {
+            if let Some(upload) = self.take_over(&new, &found).await? {
+                return Ok(upload);
+            }
         }
+        self.upload(new).await
     }
 
-    /// The upload of the same id that came furthest and has not expired.
-    async fn interrupted(&self, new: &NewMedia) -> Result<Option<Upload>> {
+    /// The uploads of the same id that have not expired, the one that came furthest first.
+    async fn interrupted(&self, new: &NewMedia) -> Result<Vec<Upload>> {
         let Some(id) = &new.id else {
             return Err(
                 Error::new(ErrorKind::InvalidInput, "only an upload with an id can be resumed").during("resume")
@@ -155,23 +164,20 @@ impl Media {
         };
         let now = self.0.db.now();
         let found = self.0.db.query(Upload::MEDIA_ID).equal(id).stream();
-        // With nothing stored, or half a part, there is nothing to gain.
-        let resumable = |upload: &Upload| {
-            upload.expires > now && upload.stored > 0 && upload.stored.is_multiple_of(upload.parts.part_bytes.max(1))
-        };
-        let found: Vec<Upload> = found.try_filter(|upload| std::future::ready(resumable(upload))).try_collect().await?;
-        Ok(found.into_iter().max_by_key(|upload| upload.stored))
+        let found = found.try_filter(|upload| std::future::ready(is_resumable(upload, now)));
+        let mut found: Vec<Upload> = found.try_collect().await?;
+        found.sort_by_key(|upload| std::cmp::Reverse(upload.stored));
+        Ok(found)
     }
 
-    async fn take_over(&self, new: NewMedia, found: &Upload) -> Result<MediaUpload> {
-        match ObjectUpload::take_over(self.0.clone(), found).await? {
-            Some(content) => {
-                let resumed_at = content.noted();
-                Ok(MediaUpload { media: self.clone(), new, id: found.media_id.clone(), content, resumed_at })
-            }
-            // It was finished or given up just now, or this program cannot go on with it.
-            None => self.upload(new).await,
+    /// Goes on with an upload, if it is still as it was found and its bytes are in this object store.
+    async fn take_over(&self, new: &NewMedia, found: &Upload) -> Result<Option<MediaUpload>> {
+        if !self.has_parts(&found.object_id, &found.parts, found.stored).await? {
+            return Ok(None);
         }
+        let Some(content) = ObjectUpload::take_over(self.0.clone(), found).await? else { return Ok(None) };
+        let (id, resumed_at) = (found.media_id.clone(), content.noted());
+        Ok(Some(MediaUpload { media: self.clone(), new: new.clone(), id, content, resumed_at }))
     }
 }
 
@@ -214,23 +220,34 @@ impl MediaUpload {
         self.content.write(bytes).await
     }
 
+    /// Writes all that a source gives. If that fails, it gives the source's error; its own are errors.
     async fn write_all(
         &mut self,
         content: &mut (impl AsyncRead + Unpin + Send),
         mut progress: impl FnMut(u64) + Send,
-    ) -> Result<()> {
+    ) -> Result<Option<Error>> {
         let mut done = 0;
-        while let Some(bytes) = next(content).await? {
+        loop {
+            let bytes = match next(content).await {
+                Ok(Some(bytes)) => bytes,
+                Ok(None) => return Ok(None),
+                Err(error) => return Ok(Some(error)),
+            };
             done += bytes.len() as u64;
             self.write(bytes).await?;
             progress(done);
         }
-        Ok(())
     }
 
-    /// Ends with this error, when nothing is being written any more.
+    /// Ends with the source's error, when nothing is being written any more. What was uploaded can be gone on with if the source broke off; if
+    /// it says that its bytes are wrong, it is given up.
     async fn fail(mut self, error: Error) -> Result<Stored> {
-        self.content.stop().await;
+        if error.kind() == ErrorKind::Io {
+            self.content.stop().await;
+        } else {
+            // The source's error matters more. What is left is swept.
+            self.abandon().await.ok();
+        }
         Err(error)
     }
 
@@ -244,7 +261,7 @@ impl MediaUpload {
         let content = content.finish().await?;
         let thumbnail = match &new.thumbnail {
             Some(thumbnail) => {
-                let mut upload = ObjectUpload::begin(media.0.clone(), id.clone()).await?;
+                let mut upload = ObjectUpload::begin(media.0.clone(), id.clone(), true).await?;
                 upload.write(thumbnail.bytes.clone()).await?;
                 Some(upload.finish().await?)
             }
@@ -285,7 +302,8 @@ impl Media {
         let (record, finished) = (&record, &finished);
         let existing = self.0.db.write(|tx| async move {
             if let Some(existing) = tx.get(&matrix::Media::key(&record.media_id)).await? {
-                return Ok(Some(existing));
+                let object = tx.get(&Object::key(&existing.data)).await?;
+                return Ok(Some((existing, object.ok_or_else(|| unnamed("put"))?)));
             }
             for finished in finished {
                 finished.stage(&tx).await?;
@@ -294,15 +312,19 @@ impl Media {
             Ok(None)
         });
         let sha256 = content.object.sha256;
-        let Some(existing) = existing.await? else {
+        let Some((existing, object)) = existing.await? else {
             return Ok(Stored { record: record.clone(), sha256, was_there: false });
         };
         for finished in finished {
             // What cannot be removed now is swept.
             self.give_up(&finished.object.object_id, finished.attempts()).await.ok();
         }
-        let object = self.0.db.get(&Object::key(&existing.data)).await?.ok_or_else(|| unnamed("put"))?;
         if object.sha256 == sha256 && object.size == content.object.size {
+            if !self.has_parts(&object.object_id, &object.parts, object.size).await? {
+                let message =
+                    "this medium was stored before, in another object store than this one, or its bytes are gone";
+                return Err(Error::new(ErrorKind::Corrupt, message).at("media").during("put"));
+            }
             return Ok(Stored { record: existing, sha256, was_there: true });
         }
         Err(Error::new(ErrorKind::AlreadyExists, "this id has other content").at("media").during("put"))

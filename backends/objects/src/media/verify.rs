@@ -4,7 +4,8 @@ use futures_util::TryStreamExt;
 use strongroom_core::matrix::{self, MediaId, Object};
 use strongroom_core::{Error, Result};
 
-use super::{Media, read, unnamed};
+use super::{Media, forged, read, unnamed};
+use crate::layout;
 
 /// What [`Media::verify`] found.
 #[derive(Clone, Debug, Default)]
@@ -65,6 +66,9 @@ impl Media {
     ) -> Result<()> {
         for id in [Some(&record.data), record.thumbnail.as_ref()].into_iter().flatten() {
             let object = self.0.db.get(&Object::key(id)).await?.ok_or_else(|| unnamed("verify"))?;
+            if !layout::is_sound(&object.parts) {
+                return Err(forged("objects"));
+            }
             let all = 0..object.size;
             let mut parts = read::read(self.0.clone(), object, all);
             while let Some(part) = parts.try_next().await? {

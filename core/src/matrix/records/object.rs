@@ -44,7 +44,10 @@ pub struct Upload {
     pub object_id: ObjectId,
     /// The medium it is to belong to.
     pub media_id: MediaId,
-    /// How many of its bytes are in the media store for good.
+    /// Whether it is to be the thumbnail, not the content.
+    #[serde(default)]
+    pub is_thumbnail: bool,
+    /// How many of its bytes are in the media store for good: whole parts.
     pub stored: u64,
     /// The state of SHA-256 after these bytes, as the media store keeps it.
     #[serde(with = "serde_bytes")]

@@ -174,6 +174,7 @@ macro_rules! each_record {
             Upload {
                 object_id: "u".into(),
                 media_id: "m".into(),
+                is_thumbnail: true,
                 stored: 0,
                 hash_state: vec![0, 255],
                 parts: ObjectParts { part_bytes: 65_536, attempts: vec![0] },
