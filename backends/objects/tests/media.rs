@@ -180,15 +180,14 @@ async fn a_schema_without_the_collections_of_media_is_refused() {
     let none = || Schema::builder("none", 1).collection::<matrix::Message>();
     let three = || none().collection::<matrix::Media>().collection::<matrix::Object>().collection::<matrix::Upload>();
     for (schema, missing) in [
-        (none().build(), &["media", "objects", "uploads", "object_spaces"][..]),
-        (none().collection::<matrix::Media>().build(), &["objects", "uploads", "object_spaces"]),
-        (three().build(), &["object_spaces"]),
+        (none().build(), "media"),
+        (none().collection::<matrix::Media>().build(), "objects"),
+        (three().build(), "object_spaces"),
     ] {
         let db = Database::open(Memory::new(), schema.unwrap()).await.unwrap();
         let error = Media::open(db, Arc::new(InMemory::new())).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
         let message = error.to_string();
-        assert!(missing.iter().all(|name| message.contains(name)), "{message}");
-        assert!(missing.contains(&"uploads") || !message.contains("uploads"), "it is there: {message}");
+        assert!(message.contains(missing), "{message}");
     }
 }
