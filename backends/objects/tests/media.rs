@@ -8,7 +8,7 @@ use futures_util::TryStreamExt;
 use object_store::memory::InMemory;
 use object_store::{ObjectMeta, ObjectStore};
 use strongroom_core::matrix::{self, MediaId, RoomId};
-use strongroom_core::{Database, ErrorKind, ManualClock, Timestamp};
+use strongroom_core::{Database, ErrorKind, ManualClock, Schema, Timestamp};
 use strongroom_memory::Memory;
 use strongroom_objects::{
     Content, Filter, Media, MediaOptions, NewMedia, Reason, Retention, RetentionRule, SweepOptions,
@@ -173,4 +173,21 @@ async fn an_expired_medium_is_swept_with_its_record() {
     assert!(place.listed().await.is_empty());
     let stats = place.media.database().stats().await.unwrap();
     assert!(stats.collections.iter().all(|(name, count)| *name == "object_spaces" || count.records == 0), "{stats:?}");
+}
+
+#[tokio::test]
+async fn a_schema_without_the_collections_of_media_is_refused() {
+    let none = || Schema::builder("none", 1).collection::<matrix::Message>();
+    let three = || none().collection::<matrix::Media>().collection::<matrix::Object>().collection::<matrix::Upload>();
+    for (schema, missing) in [
+        (none().build(), "media"),
+        (none().collection::<matrix::Media>().build(), "objects"),
+        (three().build(), "object_spaces"),
+    ] {
+        let db = Database::open(Memory::new(), schema.unwrap()).await.unwrap();
+        let error = Media::open(db, Arc::new(InMemory::new())).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
+        let message = error.to_string();
+        assert!(message.contains(missing), "{message}");
+    }
 }

@@ -116,9 +116,12 @@ impl<'c> Struck<'c> {
     /// Opens the object store again. Where it is files, one that was being written when the process ended is always there, and must go. That
     /// happens when nobody else has them open; but a process that another case is starting has, for a moment, what this one had.
     async fn objects(&self) -> Checked<Arc<dyn ObjectStore>> {
-        let (folder, half) = (self.place.objects(), self.place.objects().join("half/written#1"));
+        let folder = self.place.objects();
+        // As the part of an object is called: docs/format.md.
+        let shard = folder.join(format!("{:032x}/ab", 1));
+        let half = shard.join(format!("ab{:030}-0-0#1", 7));
         if folder.exists() {
-            fs::create_dir_all(folder.join("half"))?;
+            fs::create_dir_all(&shard)?;
             fs::write(&half, "ha")?;
         }
         for _ in 0..OPENINGS_MAX {

@@ -9,6 +9,7 @@ mod crossing;
 mod damage;
 mod faults;
 mod kills;
+mod meanwhile;
 mod moments;
 mod no_space;
 mod power;
@@ -19,6 +20,7 @@ mod sizes;
 mod sources;
 mod support;
 mod sweeps;
+mod takeover;
 mod transfers;
 
 use crate::Case;
@@ -40,10 +42,12 @@ pub(super) fn cases() -> Vec<Case> {
         transfers::CASES,
         crossing::CASES,
         resume::CASES,
+        takeover::CASES,
         faults::CASES,
         bodies::CASES,
         sweeps::CASES,
         retention::CASES,
+        meanwhile::CASES,
         damage::CASES,
         no_space::CASES,
         kills::CASES,

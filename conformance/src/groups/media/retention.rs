@@ -15,6 +15,7 @@ use crate::{Checked, Context, Failure, ensure, ensure_eq};
 cases! { Media;
     retention_removes_exactly_what_its_rules_say random true,
     what_goes_for_its_own_sake_makes_room_for_the_rest,
+    what_goes_for_the_rule_of_its_room_makes_room_for_the_rest,
     a_reading_is_noted_at_most_once_a_day,
 }
 
@@ -50,28 +51,28 @@ impl Medium {
     }
 }
 
-/// Which media go, and why. Of those that may stay, the ones read longest ago make room.
+/// Which media go, and why. What goes for its own sake counts for nothing; then each room that has a total comes to it, and then all that is
+/// left comes to the total of all. What was read longest ago goes first, every time.
 fn judged(media: &[Medium], retention: &Retention, now: i64) -> BTreeMap<u64, Reason> {
-    let mut goes: BTreeMap<u64, Reason> = BTreeMap::new();
-    for medium in media {
-        if let Some(reason) = medium.of_itself(retention, now) {
-            goes.insert(medium.number, reason);
+    let own = media.iter().filter_map(|medium| Some((medium.number, medium.of_itself(retention, now)?)));
+    let mut goes: BTreeMap<u64, Reason> = own.collect();
+    let mut oldest_first: Vec<&Medium> = media.iter().collect();
+    oldest_first.sort_by_key(|medium| medium.read);
+    let mut come_to = |max: Option<u64>, counts: &dyn Fn(&Medium) -> bool| {
+        let there = oldest_first.iter().filter(|medium| counts(medium) && !goes.contains_key(&medium.number));
+        let there: Vec<&Medium> = there.copied().collect();
+        let mut total: u64 = there.iter().map(|medium| medium.bytes).sum();
+        for medium in there {
+            if max.is_some_and(|max| total > max) {
+                goes.insert(medium.number, Reason::TotalSize);
+                total -= medium.bytes;
+            }
         }
+    };
+    for (room, rule) in &retention.rooms {
+        come_to(rule.total_bytes_max, &|medium| *room == medium.room.into());
     }
-    let mut rest: Vec<&Medium> = media.iter().filter(|medium| !goes.contains_key(&medium.number)).collect();
-    rest.sort_by_key(|medium| medium.read);
-    for at in 0..rest.len() {
-        let medium = rest[at];
-        let left = |of_room: bool| -> u64 {
-            let counted = rest.iter().filter(|one| !goes.contains_key(&one.number));
-            counted.filter(|one| !of_room || one.room == medium.room).map(|one| one.bytes).sum()
-        };
-        let over = |rule: &RetentionRule, total: u64| rule.total_bytes_max.is_some_and(|max| total > max);
-        let of_room = retention.rooms.get(&medium.room.into());
-        if over(&retention.all, left(false)) || of_room.is_some_and(|rule| over(rule, left(true))) {
-            goes.insert(medium.number, Reason::TotalSize);
-        }
-    }
+    come_to(retention.all.total_bytes_max, &|_| true);
     goes
 }
 
@@ -170,6 +171,20 @@ async fn what_goes_for_its_own_sake_makes_room_for_the_rest(context: Context) ->
     ensure_eq!(swept.media, [(Reason::FileSize, (1, 5_000))].into());
     scene.ensure_is(0, 100).await?;
     scene.ensure_is(1, 200).await
+}
+
+/// A medium that goes for its room's total does not cost one of another room its place.
+async fn what_goes_for_the_rule_of_its_room_makes_room_for_the_rest(context: Context) -> Checked {
+    let scene = Scene::new(&context).await?;
+    for (number, room, size) in [(0, "!quiet", 50), (1, "!noisy", 60)] {
+        scene.after(1);
+        scene.media.put(NewMedia::new(room, "image/png").id(id(number)), &scene.content(number, size)[..]).await?;
+    }
+    let total = |bytes| RetentionRule { total_bytes_max: Some(bytes), ..RetentionRule::default() };
+    let retention = Retention { all: total(100), rooms: [("!noisy".into(), total(10))].into() };
+    let swept = scene.media.sweep(&SweepOptions { retention, dry_run: false }).await?;
+    ensure_eq!(swept.media, [(Reason::TotalSize, (1, 60))].into());
+    scene.ensure_is(0, 50).await
 }
 
 async fn a_reading_is_noted_at_most_once_a_day(context: Context) -> Checked {

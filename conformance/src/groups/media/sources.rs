@@ -11,7 +11,7 @@ use strongroom_core::matrix::MediaId;
 use strongroom_objects::NewMedia;
 use tokio::io::{AsyncRead, ReadBuf};
 
-use super::support::{DAY, PART, ROOM, Scene, id, new, read, sweep};
+use super::support::{DAY, PART, ROOM, Scene, id, new, over, read, sweep, uploads};
 use crate::case::cases;
 use crate::groups::crash::random::Random;
 use crate::{Checked, Context, ensure, ensure_eq, ensure_kind};
@@ -19,6 +19,7 @@ use crate::{Checked, Context, ensure, ensure_eq, ensure_kind};
 cases! { Media;
     a_source_in_any_pieces_makes_the_same_medium random true,
     a_source_that_fails_stores_nothing,
+    what_a_source_gave_that_was_wrong_is_not_gone_on_with,
     a_medium_without_an_id_gets_its_own,
 }
 
@@ -26,8 +27,8 @@ cases! { Media;
 struct Pieces {
     rest: Bytes,
     random: Random,
-    /// An error where the bytes end.
-    fails: bool,
+    /// What error there is where the bytes end.
+    fails: Option<fn() -> io::Error>,
 }
 
 impl Pieces {
@@ -49,8 +50,10 @@ impl AsyncRead for Pieces {
             task.waker().wake_by_ref();
             return Poll::Pending;
         }
-        if self.rest.is_empty() && self.fails {
-            return Poll::Ready(Err(io::Error::from(io::ErrorKind::ConnectionReset)));
+        if self.rest.is_empty()
+            && let Some(fails) = self.fails
+        {
+            return Poll::Ready(Err(fails()));
         }
         if let Some(piece) = self.next(into.remaining()) {
             into.put_slice(&piece);
@@ -64,7 +67,7 @@ async fn a_source_in_any_pieces_makes_the_same_medium(context: Context) -> Check
     let mut random = Random::new(context.seed(), 2);
     for (round, size) in (0..).zip([0, 1, PART, PART + 1, 4 * PART + 3]) {
         let content = Bytes::from(scene.content(round, size));
-        let mut pieces = || Pieces { rest: content.clone(), random: Random::new(random.next(), 0), fails: false };
+        let mut pieces = || Pieces { rest: content.clone(), random: Random::new(random.next(), 0), fails: None };
         let ids = [0, 1, 2].map(|way| id(round * 3 + way));
         let (reader, mut streamed, mut given) = (pieces(), pieces(), pieces());
         let from_reader = scene.media.put(new(&ids[0]), reader).await?;
@@ -85,14 +88,28 @@ async fn a_source_in_any_pieces_makes_the_same_medium(context: Context) -> Check
     scene.ensure_tidy().await
 }
 
+/// The connection is lost: what came is right.
+fn reset() -> io::Error {
+    io::ErrorKind::ConnectionReset.into()
+}
+
+/// Whoever gives the bytes finds that they are wrong.
+fn invalid() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "a hash is wrong")
+}
+
+/// As [`invalid`], of a layer of Strongroom's.
+fn of_layer() -> io::Error {
+    io::Error::other(strongroom_core::Error::new(ErrorKind::Encrypted, "of a layer above"))
+}
+
 async fn a_source_that_fails_stores_nothing(context: Context) -> Checked {
     let scene = Scene::new(&context).await?;
     for (number, size) in (0..).zip([0, 1, PART, 3 * PART]) {
         let rest = scene.content(number, size).into();
-        let source = Pieces { rest, random: Random::new(context.seed(), number), fails: true };
+        let source = Pieces { rest, random: Random::new(context.seed(), number), fails: Some(reset) };
         ensure_kind!(scene.media.put(new(&id(number)), source).await, ErrorKind::Io);
-        let error = || io::Error::other(strongroom_core::Error::new(ErrorKind::Encrypted, "of a layer above"));
-        let failing = stream::iter([Ok(Bytes::from(scene.content(number, size))), Err(error())]);
+        let failing = stream::iter([Ok(Bytes::from(scene.content(number, size))), Err(of_layer())]);
         let failed = scene.media.put_stream(new(&id(number)), failing).await;
         ensure_kind!(failed, ErrorKind::Encrypted);
         ensure!(scene.media.stat(&id(number)).await?.is_none());
@@ -100,6 +117,30 @@ async fn a_source_that_fails_stores_nothing(context: Context) -> Checked {
     scene.after(DAY + 1);
     scene.settled().await;
     sweep(&scene.media).await?;
+    scene.ensure_tidy().await
+}
+
+/// Of a connection that was lost, what came is kept; of bytes that are known to be wrong, none.
+async fn what_a_source_gave_that_was_wrong_is_not_gone_on_with(context: Context) -> Checked {
+    let scene = Scene::new(&context).await?;
+    let media = over(&scene.db, scene.objects.clone(), 1).await?;
+    let content = Bytes::from(scene.content(0, 3 * PART));
+    let ways: [(fn() -> io::Error, bool); 3] = [(invalid, false), (of_layer, false), (reset, true)];
+    for (round, (fails, kept)) in (0..).zip(ways) {
+        let ids = [0, 1].map(|way| id(2 * round + way));
+        let random = Random::new(context.seed(), round);
+        let source = Pieces { rest: content.clone(), random, fails: Some(fails) };
+        let failed = media.put(new(&ids[0]), source).await.is_err();
+        let stream = stream::iter([Ok(content.clone()), Err(fails())]);
+        let stream_failed = media.put_stream(new(&ids[1]), stream).await.is_err();
+        ensure!(failed && stream_failed, "the source failed");
+        ensure_eq!(uploads(&scene.db).await?.len(), if kept { 2 } else { 0 }, "uploads after {}", fails());
+        for id in &ids {
+            let at = media.resume(new(id)).await?;
+            ensure_eq!(at.resumed_at(), if kept { 3 * PART as u64 } else { 0 }, "after {}", fails());
+            at.abandon().await?;
+        }
+    }
     scene.ensure_tidy().await
 }
 
