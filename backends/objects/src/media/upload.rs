@@ -300,33 +300,39 @@ impl Media {
     async fn commit(&self, record: matrix::Media, content: Finished, thumbnail: Option<Finished>) -> Result<Stored> {
         let finished: Vec<&Finished> = std::iter::once(&content).chain(&thumbnail).collect();
         let (record, finished) = (&record, &finished);
-        let existing = self.0.db.write(|tx| async move {
-            if let Some(existing) = tx.get(&matrix::Media::key(&record.media_id)).await? {
-                let object = tx.get(&Object::key(&existing.data)).await?;
-                return Ok(Some((existing, object.ok_or_else(|| unnamed("put"))?)));
+        let (sha256, size) = (content.object.sha256, content.object.size);
+        let answer = loop {
+            let existing = self.0.db.write(|tx| async move {
+                if let Some(existing) = tx.get(&matrix::Media::key(&record.media_id)).await? {
+                    let object = tx.get(&Object::key(&existing.data)).await?;
+                    return Ok(Some((existing, object.ok_or_else(|| unnamed("put"))?)));
+                }
+                for finished in finished {
+                    finished.stage(&tx).await?;
+                }
+                tx.put(record).await?;
+                Ok(None)
+            });
+            let Some((existing, object)) = existing.await? else {
+                return Ok(Stored { record: record.clone(), sha256, was_there: false });
+            };
+            if object.sha256 != sha256 || object.size != size {
+                let message = "this id has other content";
+                break Err(Error::new(ErrorKind::AlreadyExists, message).at("media").during("put"));
             }
-            for finished in finished {
-                finished.stage(&tx).await?;
+            if self.has_parts(&object.object_id, &object.parts, size).await? {
+                break Ok(Stored { record: existing, sha256, was_there: true });
             }
-            tx.put(record).await?;
-            Ok(None)
-        });
-        let sha256 = content.object.sha256;
-        let Some((existing, object)) = existing.await? else {
-            return Ok(Stored { record: record.clone(), sha256, was_there: false });
+            if self.0.db.get(&matrix::Media::key(&existing.media_id)).await?.as_ref() == Some(&existing) {
+                let message = "this medium was stored in another object store than this one, or its bytes are gone";
+                break Err(Error::new(ErrorKind::Corrupt, message).at("media").during("put"));
+            }
+            // It was deleted while we looked: now there is room for ours.
         };
         for finished in finished {
             // What cannot be removed now is swept.
             self.give_up(&finished.object.object_id, finished.attempts()).await.ok();
         }
-        if object.sha256 == sha256 && object.size == content.object.size {
-            if !self.has_parts(&object.object_id, &object.parts, object.size).await? {
-                let message =
-                    "this medium was stored before, in another object store than this one, or its bytes are gone";
-                return Err(Error::new(ErrorKind::Corrupt, message).at("media").during("put"));
-            }
-            return Ok(Stored { record: existing, sha256, was_there: true });
-        }
-        Err(Error::new(ErrorKind::AlreadyExists, "this id has other content").at("media").during("put"))
+        answer
     }
 }
