@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::access::Access;
 use crate::arguments::Copy;
 use crate::failure::{Failure, Result};
+use crate::interrupt;
 use crate::output::{Format, Output};
 use crate::progress::Progress;
 use crate::store::Opening;
@@ -30,7 +31,7 @@ pub(crate) async fn run(arguments: &Copy, url: &str, access: &Access, output: &m
             so_far = copied;
             progress.at(copied, copied);
         }) => Some(copied),
-        _ = tokio::signal::ctrl_c() => None,
+        () = interrupt::asked() => None,
     };
     progress.finish();
     from.close().await?;

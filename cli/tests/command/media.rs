@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use serde_json::json;
 
@@ -190,4 +190,67 @@ fn what_the_folder_makes_of_conditions_is_said() {
     place.run(["media", "put", "a.bin", "--room", ROOM]).done();
     assert_eq!(place.json(["media", "probe"]), json!({ "create": "honoured", "update": "unsupported" }));
     assert_eq!(parts(&place).len(), 1);
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_is_written_into_and_not_replaced() {
+    use std::os::unix::fs::{FileTypeExt, symlink};
+    let place = Place::new();
+    place.write("a.bin", content(100_000));
+    place.run(["media", "put", "a.bin", "--room", ROOM, "--id", ID]).done();
+
+    let pipe = place.path("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let reader = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || std::fs::read(pipe).unwrap()
+    });
+    place.run(["media", "get", ID, "-o", "pipe"]).done();
+    assert!(reader.join().unwrap() == content(100_000));
+    assert!(std::fs::symlink_metadata(&pipe).unwrap().file_type().is_fifo());
+
+    // A link stays one; what it leads to is written, also where there was nothing.
+    std::fs::create_dir(place.path("folder")).unwrap();
+    symlink("folder/real.bin", place.path("link")).unwrap();
+    for old in [None, Some("old")] {
+        old.into_iter().for_each(|old| place.write("folder/real.bin", old));
+        place.run(["media", "get", ID, "-o", "link"]).done();
+        assert!(std::fs::symlink_metadata(place.path("link")).unwrap().is_symlink());
+        assert!(std::fs::read(place.path("folder/real.bin")).unwrap() == content(100_000));
+    }
+    place.run(["media", "get", ID, "-o", "folder"]).refused(1, &["is a folder"]);
+
+    // What can be read only once has no thumbnail, and is not waited for.
+    for file in ["pipe", "/dev/zero", "-"] {
+        let put = ["media", "put", file, "--room", ROOM, "--thumbnail"];
+        place.run(put).refused(2, &[file, "only once", "leave out --thumbnail"]);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn asked_to_end_a_command_leaves_no_half_of_a_file() {
+    let place = Place::new();
+    // More than a pipe holds, so that the command cannot come to its end.
+    place.write("film.mp4", content(24 << 20));
+    place.run(["media", "put", "film.mp4", "--room", ROOM, "--id", ID, "--plain"]).done();
+    let left = || files(&place.path("")).into_iter().filter(|path| path.display().to_string().contains("/.strongroom-"));
+    for signal in ["-TERM", "-HUP", "-INT"] {
+        for arguments in [["media", "get", ID, "--plain"].as_slice(), &["media", "put", "-", "--room", ROOM, "--plain"]] {
+            let mut child = place.command(arguments.iter().copied()).stdin(Stdio::piped()).spawn().unwrap();
+            // It listens for signals once it has begun to write, or has taken what a pipe cannot hold.
+            match arguments[1] {
+                "get" => std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut [0; 100]).unwrap(),
+                _ => child.stdin.as_mut().unwrap().write_all(&content(1 << 20)).unwrap(),
+            }
+            let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
+            assert!(sent.success());
+            // Neither pipe is closed before it has ended.
+            let status = child.wait().unwrap();
+            assert_eq!(status.code(), Some(130), "{signal} {arguments:?}");
+        }
+    }
+    assert_eq!(left().count(), 0);
+    place.run(["media", "verify", "--plain"]).done();
 }
