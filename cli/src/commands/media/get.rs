@@ -38,8 +38,10 @@ pub(super) fn check(arguments: &GetMedia) -> Result<()> {
 
 pub(super) async fn run(media: &Media, arguments: &GetMedia, output: &mut Output) -> Result<()> {
     let got = tokio::select! {
-        got = fetch(media, arguments, output.color) => Some(got),
+        // First, so that it is listened for before anything begins.
+        biased;
         () = interrupt::asked() => None,
+        got = fetch(media, arguments, output.color) => Some(got),
     };
     let Some(got) = got else {
         return Err(Failure::Interrupted("interrupted; what came out, if anything did, is not whole".into()));

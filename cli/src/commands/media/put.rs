@@ -72,8 +72,10 @@ pub(super) async fn run(media: &Media, arguments: &PutMedia, checked: Checked, o
     }
     let progress = Progress::of_bytes(checked.size, output.color);
     let stored = tokio::select! {
-        stored = store(media, new, checked, arguments, &progress) => Some(stored),
+        // First, so that it is listened for before anything begins.
+        biased;
         () = interrupt::asked() => None,
+        stored = store(media, new, checked, arguments, &progress) => Some(stored),
     };
     progress.finish();
     let Some(stored) = stored else {
@@ -90,7 +92,11 @@ pub(super) async fn run(media: &Media, arguments: &PutMedia, checked: Checked, o
         return output.json(&Shown::of(&stored.record, Some(&stored.sha256)));
     }
     output.table(["FIELD", "VALUE"], Shown::of(&stored.record, Some(&stored.sha256)).rows())?;
-    if stored.was_there { output.note("it was stored already, with the same content") } else { Ok(()) }
+    if stored.was_there {
+        output.note("it was stored already, with the same content; room, kind, thumbnail and expiry are as they were")
+    } else {
+        Ok(())
+    }
 }
 
 async fn store(
@@ -103,7 +109,14 @@ async fn store(
     match checked.file {
         // A pipe has no beginning to go back to.
         Some(file) if arguments.id.is_some() && checked.size.is_some() => {
-            Ok(media.put_resumable(new, File::from_std(file), |bytes| progress.bytes(bytes)).await?)
+            let mut begun = false;
+            let at = |bytes: u64| {
+                if !std::mem::replace(&mut begun, true) && bytes > 0 {
+                    progress.begin_at(bytes);
+                }
+                progress.bytes(bytes);
+            };
+            Ok(media.put_resumable(new, File::from_std(file), at).await?)
         }
         Some(file) => upload(media, new, File::from_std(file), progress).await,
         None => upload(media, new, tokio::io::stdin(), progress).await,
