@@ -12,6 +12,14 @@
 //! | `redb:PATH` | one file, embedded, survives a loss of power | `redb` (default) |
 //! | `sqlite:PATH` | one file, embedded, survives a loss of power, shared by processes | `sqlite` |
 //! | `memory:` | nothing outlives the process | `memory` |
+//!
+//! Pictures and files are media: `objects::Media` (feature `objects`) keeps their bytes in an object store and their records in the database.
+//!
+//! | URL of objects | where | feature |
+//! |---|---|---|
+//! | `file:DIR` | files in a folder | `objects` |
+//! | `s3://BUCKET/PREFIX` | S3 and what is compatible with it | `s3` |
+//! | `memory:` | nothing outlives the process | `objects` |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod engine;

@@ -1,5 +1,6 @@
 //! Why a command did not end well, what its one line on stderr says, and its exit status.
 
+use std::borrow::Cow;
 use std::io;
 
 use strongroom::encryption::EncryptionError;
@@ -60,7 +61,9 @@ impl Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let of_keys = EncryptionError::of(&error).and_then(|what| next_step_of_keys(&what));
-        Failure::new(error.to_string(), of_keys.unwrap_or_else(|| next_step(error.kind())))
+        let of_media = || next_step_of_media(&error);
+        let next = of_keys.or_else(of_media).unwrap_or_else(|| next_step(error.kind()));
+        Failure::new(without_xml(&error.to_string()), next)
     }
 }
 
@@ -97,6 +100,28 @@ fn next_step(kind: ErrorKind) -> &'static str {
     }
 }
 
+/// Where media are what failed.
+fn next_step_of_media(error: &Error) -> Option<&'static str> {
+    let is_of_objects = error.backend() == Some("objects");
+    match error.kind() {
+        ErrorKind::Corrupt if is_of_objects => Some("run 'strongroom media verify', or name the right --objects"),
+        ErrorKind::AlreadyExists if error.place() == Some("media") => Some("choose another id, or delete it"),
+        ErrorKind::Io if is_of_objects => Some("check --objects, then try again"),
+        ErrorKind::InvalidInput if is_of_objects => Some("see 'strongroom media --help'"),
+        _ => None,
+    }
+}
+
+/// What a server of S3 answers is a page of XML: of that, the word that says what is wrong.
+fn without_xml(message: &str) -> Cow<'_, str> {
+    let Some((before, xml)) = message.split_once('<') else { return message.into() };
+    let code = xml.split_once("<Code>").and_then(|(_, rest)| rest.split_once("</Code>"));
+    match code {
+        Some((code, _)) => format!("{before}{code}").into(),
+        None => message.into(),
+    }
+}
+
 /// Where the encryption is what failed, and the kind alone does not say enough.
 fn next_step_of_keys(what: &EncryptionError) -> Option<&'static str> {
     Some(match what {
@@ -112,4 +137,17 @@ fn next_step_of_keys(what: &EncryptionError) -> Option<&'static str> {
         EncryptionError::NoMemory => "free some memory, or use a key file",
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_page_of_xml_the_code_is_left() {
+        let page =
+            "put: 404 Not Found: <?xml version=\"1.0\"?>\n<Error><Code>NoSuchBucket</Code><Message>x</Message></Error>";
+        assert_eq!(without_xml(page), "put: 404 Not Found: NoSuchBucket");
+        assert_eq!(without_xml("a < b"), "a < b");
+    }
 }

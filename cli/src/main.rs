@@ -5,6 +5,7 @@ mod arguments;
 mod commands;
 mod demo;
 mod failure;
+mod interrupt;
 mod moment;
 mod objects;
 mod output;
@@ -24,8 +25,22 @@ use arguments::Arguments;
 use failure::Result;
 use output::Output;
 
-#[tokio::main(worker_threads = 2)]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            output::error(&format!("the system gives no threads: {error}; try again"), false);
+            return ExitCode::from(failure::FAILED);
+        }
+    };
+    let ended = runtime.block_on(command());
+    // A read of a pipe that nobody writes to must not keep a command that was asked to end.
+    runtime.shutdown_background();
+    ended
+}
+
+async fn command() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => return ExitCode::from(output::refusal(&error)),

@@ -14,9 +14,11 @@ use crate::store::Opening;
 /// Where the objects are: as was said, or beside the store.
 pub(crate) fn place(said: Option<&str>, store: &str) -> Result<ObjectsUrl> {
     let url = match said {
-        Some(said) => said
-            .parse()
-            .map_err(|error| Failure::WrongUse(format!("--objects: {error}; see 'strongroom media --help'")))?,
+        Some(said) => said.parse().map_err(|error: strongroom::Error| {
+            // It is one for a library, and refused below.
+            let error = error.to_string().replace(", s3://BUCKET/PREFIX or memory:", " or s3://BUCKET/PREFIX");
+            Failure::WrongUse(format!("--objects: {error}; see 'strongroom media --help'"))
+        })?,
         None => match store.parse() {
             Ok(StoreUrl::Redb(path) | StoreUrl::Sqlite(path)) => {
                 let mut folder = path.into_os_string();

@@ -1,5 +1,8 @@
 //! How far a long command is, on stderr, and only when that is a terminal.
 
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::{text, units};
@@ -8,6 +11,8 @@ use crate::{text, units};
 pub(crate) struct Progress {
     bar: ProgressBar,
     noun: &'static str,
+    /// What was done by an earlier command, and does not count for the rate.
+    begun_at: AtomicU64,
 }
 
 impl Progress {
@@ -23,7 +28,7 @@ impl Progress {
         };
         let style = ProgressStyle::with_template(template).expect("the templates above are well-formed");
         bar.set_style(style);
-        Progress { bar, noun }
+        Progress { bar, noun, begun_at: AtomicU64::new(0) }
     }
 
     /// Of so many bytes, if that is known.
@@ -31,9 +36,18 @@ impl Progress {
         Progress::new(total, "byte", color)
     }
 
+    /// An earlier command has done so many bytes: said also where there is no bar.
+    pub(crate) fn begin_at(&self, done: u64) {
+        self.begun_at.store(done, Ordering::Relaxed);
+        self.bar.reset_elapsed();
+        // A closed stderr is nobody's problem.
+        self.bar.suspend(|| _ = writeln!(io::stderr(), "going on at {}", units::show_size(done)));
+    }
+
     /// So many bytes are done.
     pub(crate) fn bytes(&self, done: u64) {
-        let rate = done as f64 / self.bar.elapsed().as_secs_f64().max(0.001);
+        let now = done.saturating_sub(self.begun_at.load(Ordering::Relaxed));
+        let rate = now as f64 / self.bar.elapsed().as_secs_f64().max(0.001);
         self.bar.set_message(format!("{}, {} a second", units::show_size(done), units::show_size(rate as u64)));
         self.bar.set_position(done);
     }

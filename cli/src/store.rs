@@ -37,7 +37,12 @@ impl<'a> Opening<'a> {
 
     /// A store that must be there already: a command that reads leaves no empty store behind.
     pub(crate) fn of_existing(url: &str, access: &'a Access) -> Result<Self> {
-        Self::of(existing(url)?, access)
+        Self::of(existing(url, "import FILE")?, access)
+    }
+
+    /// The same for media, which are not imported.
+    pub(crate) fn of_existing_media(url: &str, access: &'a Access) -> Result<Self> {
+        Self::of(existing(url, "media put FILE --room ROOM")?, access)
     }
 
     /// A store that something is copied into.
@@ -177,7 +182,7 @@ impl<'a> Opening<'a> {
 
 /// The slots of a store as its file has them, without any key: nobody vouches for them.
 pub(crate) async fn unchecked_slots(url: &str) -> Result<Vec<SlotInfo>> {
-    let url = existing(url)?;
+    let url = existing(url, "import FILE")?;
     let store = url.open().await?;
     let slots = slots_of(&*store).await;
     store.close().await?;
@@ -201,7 +206,8 @@ fn is_missing(url: &StoreUrl) -> bool {
     }
 }
 
-fn existing(url: &str) -> Result<StoreUrl> {
+/// The URL of a store that is there. If it is not, `maker` is the command that makes one.
+fn existing(url: &str, maker: &str) -> Result<StoreUrl> {
     let url = parse(url)?;
     if url == StoreUrl::Memory {
         return Err(Failure::WrongUse(
@@ -211,7 +217,7 @@ fn existing(url: &str) -> Result<StoreUrl> {
     if is_missing(&url) {
         return Err(Failure::new(
             format!("there is no store {url}"),
-            "make one with 'strongroom import FILE', or name another with --store",
+            format!("make one with 'strongroom {maker}', or name another with --store"),
         ));
     }
     Ok(url)

@@ -33,6 +33,20 @@ pub(crate) fn duration_ms(text: &str) -> Result<u64, String> {
     if millis >= 0.0 { Ok(millis as u64) } else { Err(wrong()) }
 }
 
+/// As [`duration_ms`], from two days: a shorter time would take what is read daily, since that is noted once a day.
+pub(crate) fn unused_ms(text: &str) -> Result<u64, String> {
+    let millis = duration_ms(text)?;
+    if millis < 2 * 86_400_000 { Err(format!("'{text}' is too short; give 2d or more")) } else { Ok(millis) }
+}
+
+/// A kind of media, like `image/png`.
+pub(crate) fn mime_type(text: &str) -> Result<String, String> {
+    match text.split_once('/') {
+        Some((kind, of_it)) if !kind.is_empty() && !of_it.is_empty() => Ok(text.to_owned()),
+        _ => Err(format!("'{text}' is no kind; give one like image/png")),
+    }
+}
+
 /// Some bytes, as HTTP writes them: both ends inclusive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ByteRange {

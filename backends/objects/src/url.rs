@@ -20,7 +20,9 @@ pub enum ObjectsUrl {
     /// `file:DIR`: files in a folder, which is made if it is not there.
     File(PathBuf),
     /// `s3://BUCKET/PREFIX`: S3 or what is compatible with it. Credentials, region and endpoint come from the environment, as
-    /// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_REGION`, `AWS_ENDPOINT` and the like.
+    /// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_REGION`, `AWS_ENDPOINT` and the like, of a web identity or of a container;
+    /// the metadata service of a machine is never asked. An empty variable counts as unset. Only a server on this machine is spoken to
+    /// without TLS.
     S3 {
         /// The bucket, which must be there.
         bucket: String,
@@ -62,7 +64,14 @@ impl FromStr for ObjectsUrl {
     fn from_str(url: &str) -> Result<Self> {
         match url.split_once(':') {
             Some(("file", "")) => Err(invalid("file: needs a folder, like file:media".to_owned())),
-            Some(("file", path)) => Ok(ObjectsUrl::File(path.strip_prefix("//").unwrap_or(path).into())),
+            Some(("file", path)) => match path.strip_prefix("//") {
+                // In a URL, a host would come here: a folder of this name is not what was meant.
+                Some(rest) if !rest.starts_with('/') => Err(invalid(
+                    "file:// needs a whole path behind it, like file:///srv/media; or write file:media".to_owned(),
+                )),
+                Some(rest) => Ok(ObjectsUrl::File(rest.into())),
+                None => Ok(ObjectsUrl::File(path.into())),
+            },
             Some(("s3", rest)) => {
                 let (bucket, prefix) =
                     rest.strip_prefix("//").map(|rest| rest.split_once('/').unwrap_or((rest, ""))).unwrap_or_default();
@@ -116,7 +125,20 @@ mod tests {
 
     #[test]
     fn other_urls_are_refused_with_the_known_ones_named() {
-        for url in ["", "media", "gs://bucket", "file:", "s3:", "s3://", "s3:///a", "s3:bucket", "memory:x", ":"] {
+        for url in [
+            "",
+            "media",
+            "gs://bucket",
+            "file:",
+            "file://",
+            "file://media",
+            "s3:",
+            "s3://",
+            "s3:///a",
+            "s3:bucket",
+            "memory:x",
+            ":",
+        ] {
             assert_eq!(url.parse::<ObjectsUrl>().unwrap_err().kind(), ErrorKind::InvalidInput, "{url}");
         }
         let error = "gs://x".parse::<ObjectsUrl>().unwrap_err().to_string();

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
 
 use crate::units;
@@ -13,7 +14,7 @@ use crate::units;
 Objects:
   file:DIR              files in a folder; without --objects, DIR is the store's path with .media behind it
   s3://BUCKET/PREFIX    S3 or what is compatible with it; AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION and AWS_ENDPOINT
-                        say how it is reached
+                        say how it is reached; the metadata service of a machine is never asked
 
 Examples:
   strongroom media put holiday.jpg --room '!room:example.org' --id mxc://example.org/abc --thumbnail
@@ -60,13 +61,13 @@ pub(crate) struct PutMedia {
     /// The file, or - for stdin
     pub(crate) file: PathBuf,
     /// The room it belongs to
-    #[arg(long, value_name = "ROOM")]
+    #[arg(long, value_name = "ROOM", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) room: String,
     /// The medium's id, like mxc://example.org/abc; a random one unless given
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) id: Option<String>,
     /// Its kind, like image/jpeg; from the file's name unless given
-    #[arg(long, value_name = "TYPE")]
+    #[arg(long, value_name = "TYPE", value_parser = units::mime_type)]
     pub(crate) mime_type: Option<String>,
     /// Store a thumbnail with it; it must be a JPEG, PNG, GIF or WebP image
     #[arg(long)]
@@ -94,7 +95,7 @@ pub(crate) struct GetMedia {
 #[derive(Debug, Args)]
 pub(crate) struct ListMedia {
     /// Only those of this room
-    #[arg(long, value_name = "ROOM")]
+    #[arg(long, value_name = "ROOM", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) room: Option<String>,
     /// Only those of this kind: image/png, or image/* for all images
     #[arg(long, value_name = "TYPE")]
@@ -114,7 +115,7 @@ pub(crate) struct SweepMedia {
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// The limits are for this room's media alone
-    #[arg(long, value_name = "ROOM")]
+    #[arg(long, value_name = "ROOM", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) room: Option<String>,
     /// All together, like 2GiB; what was read longest ago goes first
     #[arg(long, value_name = "SIZE", value_parser = units::size)]
@@ -125,7 +126,7 @@ pub(crate) struct SweepMedia {
     /// Time since it was stored, like 1y or 90d
     #[arg(long, value_name = "TIME", value_parser = units::duration_ms)]
     pub(crate) max_age: Option<u64>,
-    /// Time since it was last read, which is noted once a day
-    #[arg(long, value_name = "TIME", value_parser = units::duration_ms)]
+    /// Time since it was last read, from 2d: that is noted once a day
+    #[arg(long, value_name = "TIME", value_parser = units::unused_ms)]
     pub(crate) max_unused: Option<u64>,
 }

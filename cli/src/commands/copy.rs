@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::access::Access;
 use crate::arguments::Copy;
 use crate::failure::{Failure, Result};
+use crate::interrupt;
 use crate::output::{Format, Output};
 use crate::progress::Progress;
 use crate::store::Opening;
@@ -17,6 +18,8 @@ const AGAIN: &str = "the same command with --resume completes it";
 struct Copied<'a> {
     to: &'a str,
     copied: u64,
+    /// Media whose bytes are where they were.
+    media: u64,
 }
 
 pub(crate) async fn run(arguments: &Copy, url: &str, access: &Access, output: &mut Output) -> Result<()> {
@@ -26,13 +29,16 @@ pub(crate) async fn run(arguments: &Copy, url: &str, access: &Access, output: &m
     let progress = Progress::new(None, "record", output.color);
     let mut so_far = 0;
     let copied = tokio::select! {
+        // First, so that it is listened for before anything begins.
+        biased;
+        () = interrupt::asked() => None,
         copied = from.copy_into(&to, |copied| {
             so_far = copied;
             progress.at(copied, copied);
         }) => Some(copied),
-        _ = tokio::signal::ctrl_c() => None,
     };
     progress.finish();
+    let media = from.stats().await.map(|stats| stats.collections.get("media").map_or(0, |media| media.records));
     from.close().await?;
     to.close().await?;
     let copied = match copied {
@@ -47,10 +53,18 @@ pub(crate) async fn run(arguments: &Copy, url: &str, access: &Access, output: &m
             return Err(Failure::Interrupted(what));
         }
     };
+    let media = media?;
     if output.format == Format::Json {
-        return output.json(&Copied { to: &arguments.to, copied });
+        return output.json(&Copied { to: &arguments.to, copied, media });
     }
     output.line(format!("{} copied into {}", counted(copied, "record"), arguments.to))?;
+    if media > 0 {
+        let counted = counted(media, "medium").replace("mediums", "media");
+        return output.line(format!(
+            "{counted} stay behind: the bytes were not copied, and those of an encrypted store are encrypted with a key that follows \
+             from it. The old store {url} is as it was: keep it, and its key, for them"
+        ));
+    }
     output.line(format!(
         "the old store {url} is as it was: check the new one with 'strongroom verify', then delete the old"
     ))

@@ -41,6 +41,16 @@ fn a_copy_says_what_opens_it() {
 }
 
 #[test]
+fn a_copy_says_what_media_stay_behind() {
+    let place = Place::with(&messages(3));
+    place.write("a.bin", "a");
+    place.run(["media", "put", "a.bin", "--room", ROOM]).done();
+    let said = place.run(["copy", "redb:plain.redb", "--new-plain"]).done().stdout;
+    assert!(said.contains("1 medium stay") && said.contains("keep it") && !said.contains("delete"), "{said}");
+    assert_eq!(place.json(["copy", "redb:other.redb", "--new-plain"])["media"], 1);
+}
+
+#[test]
 fn a_copy_does_not_go_into_another_store() {
     let (place, other) = (Place::with(&messages(3)), Place::new());
     // The same events, one of them with another content.

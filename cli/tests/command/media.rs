@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use serde_json::json;
 
@@ -60,9 +60,11 @@ fn a_file_goes_in_and_comes_out() {
     assert!(place.run(["media", "verify"]).done().stdout.contains("0 problems"));
 
     let again = place.run(["media", "put", "picture.jpg", "--room", ROOM, "--id", ID]).done();
-    assert!(again.stderr.contains("already"), "{}", again.stderr);
+    assert!(again.stderr.contains("already") && again.stderr.contains("as they were"), "{}", again.stderr);
     place.write("other.jpg", "other");
-    place.run(["media", "put", "other.jpg", "--room", ROOM, "--id", ID]).refused(1, &["other content"]);
+    place
+        .run(["media", "put", "other.jpg", "--room", ROOM, "--id", ID])
+        .refused(1, &["other content", "choose another id"]);
     assert!(place.run(["media", "list", "--mime-type", "image/*"]).done().stdout.contains(ID));
     assert!(!place.run(["media", "list", "--room", "!other"]).done().stdout.contains(ID));
     place.run(["media", "delete", ID]).done();
@@ -113,7 +115,8 @@ fn an_interrupted_upload_goes_on() {
     child.wait().unwrap();
     assert!(place.run(["media", "list", "--plain"]).done().stderr.contains("0 media"));
 
-    place.run(["media", "put", "film.mp4"].into_iter().chain(arguments)).done();
+    let resumed = place.run(["media", "put", "film.mp4"].into_iter().chain(arguments)).done();
+    assert!(resumed.stderr.contains("going on at "), "{}", resumed.stderr);
     let of_attempt = |attempt: &str| {
         let name = |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().split('-').nth(1) == Some(attempt);
         parts(&place).iter().filter(|path| name(path)).count()
@@ -142,6 +145,7 @@ fn a_sweep_says_what_it_would_free_and_frees_it() {
     assert_eq!((&swept["media"], &swept["strays"]), (&dry["media"], &json!({ "count": 0, "bytes": 0 })));
     assert_eq!(parts(&place).len(), 2);
     let room = ["media", "sweep", "--room", "!other", "--max-total", "0B"];
+    assert!(place.run(room).done().stderr.contains("!other has no media"));
     assert_eq!(place.json(room)["freed_bytes"], 0, "the limit is another room's");
     place.write("d.bin", content(10));
     place.run(["media", "put", "d.bin", "--room", ROOM, "--id", "d", "--expires", "1000"]).done();
@@ -170,13 +174,32 @@ fn what_cannot_be_right_is_refused_and_makes_nothing() {
     place.run(["media", "put", ".", "--room", ROOM]).refused(1, &["folder"]);
     place.write("a.bin", "a");
     let put = ["media", "put", "a.bin", "--room", ROOM];
-    place.run(put.into_iter().chain(["--objects", "gs://bucket"])).refused(2, &["gs", "s3://BUCKET/PREFIX"]);
+    place.run(["media", "put", "a.bin", "--room", ""]).refused(2, &["--room"]);
+    place
+        .run(put.into_iter().chain(["--objects", "gs://bucket"]))
+        .refused(2, &["gs", "file:DIR or s3://BUCKET/PREFIX;"]);
     place.run(put.into_iter().chain(["--objects", "memory:"])).refused(2, &["keeps nothing"]);
     place.run(put.into_iter().chain(["--expires", "soon"])).refused(2, &["soon"]);
-    place.run(["media", "list"]).refused(1, &["there is no store"]);
+    for (flag, value) in [("--id", ""), ("--mime-type", "picture"), ("--mime-type", "/")] {
+        place.run(put.into_iter().chain([flag, value])).refused(2, &[flag]);
+    }
+    place.run(["media", "list"]).refused(1, &["there is no store", "media put"]);
     assert!(!place.path("strongroom.redb").exists() && !place.path("strongroom.redb.media").exists());
     place.run(put).done();
     place.run(["media", "get", ID]).refused(1, &[ID, "list"]);
+    place.run(["media", "get", ID, "--thumbnail"]).refused(1, &["no medium"]);
+    place.run(put.into_iter().chain(["--id", "one"])).done();
+    place.run(["media", "get", "one", "--thumbnail"]).refused(1, &["no thumbnail"]);
+    for range in ["--range=1-", "--range=5-9", "--range=-0"] {
+        place.run(["media", "get", "one", range, "-o", "part"]).refused(1, &["1 byte,", "before its end"]);
+        assert!(!place.path("part").exists());
+    }
+    place.run(["media", "list", "--objects", "file:mistyped"]).done();
+    assert!(!place.path("mistyped").exists());
+    place
+        .run(["media", "get", "one", "--objects", "file:other", "-o", "part"])
+        .refused(1, &["media verify", "--objects"]);
+    place.run(["media", "sweep", "--max-unused", "1d"]).refused(2, &["1d", "2d or more"]);
     place.run(["media", "get", ID, "--range", "9-3"]).refused(2, &["9-3"]);
     place.run(["media", "sweep", "--max-total", "much"]).refused(2, &["much", "2GiB"]);
     #[cfg(not(feature = "s3"))]
@@ -190,4 +213,69 @@ fn what_the_folder_makes_of_conditions_is_said() {
     place.run(["media", "put", "a.bin", "--room", ROOM]).done();
     assert_eq!(place.json(["media", "probe"]), json!({ "create": "honoured", "update": "unsupported" }));
     assert_eq!(parts(&place).len(), 1);
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_is_written_into_and_not_replaced() {
+    use std::os::unix::fs::{FileTypeExt, symlink};
+    let place = Place::new();
+    place.write("a.bin", content(100_000));
+    place.run(["media", "put", "a.bin", "--room", ROOM, "--id", ID]).done();
+
+    let pipe = place.path("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let reader = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || std::fs::read(pipe).unwrap()
+    });
+    place.run(["media", "get", ID, "-o", "pipe"]).done();
+    assert!(reader.join().unwrap() == content(100_000));
+    assert!(std::fs::symlink_metadata(&pipe).unwrap().file_type().is_fifo());
+
+    // A link stays one; what it leads to is written, also where there was nothing.
+    std::fs::create_dir(place.path("folder")).unwrap();
+    symlink("folder/real.bin", place.path("link")).unwrap();
+    for old in [None, Some("old")] {
+        old.into_iter().for_each(|old| place.write("folder/real.bin", old));
+        place.run(["media", "get", ID, "-o", "link"]).done();
+        assert!(std::fs::symlink_metadata(place.path("link")).unwrap().is_symlink());
+        assert!(std::fs::read(place.path("folder/real.bin")).unwrap() == content(100_000));
+    }
+    place.run(["media", "get", ID, "-o", "folder"]).refused(1, &["is a folder"]);
+
+    // What can be read only once has no thumbnail, and is not waited for.
+    for file in ["pipe", "/dev/zero", "-"] {
+        let put = ["media", "put", file, "--room", ROOM, "--thumbnail"];
+        place.run(put).refused(2, &[file, "only once", "leave out --thumbnail"]);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn asked_to_end_a_command_leaves_no_half_of_a_file() {
+    let place = Place::new();
+    // More than a pipe holds, so that the command cannot come to its end.
+    place.write("film.mp4", content(24 << 20));
+    place.run(["media", "put", "film.mp4", "--room", ROOM, "--id", ID, "--plain"]).done();
+    let left =
+        || files(&place.path("")).into_iter().filter(|path| path.display().to_string().contains("/.strongroom-"));
+    for signal in ["-TERM", "-HUP", "-INT"] {
+        for arguments in [["media", "get", ID, "--plain"].as_slice(), &["media", "put", "-", "--room", ROOM, "--plain"]]
+        {
+            let mut child = place.command(arguments.iter().copied()).stdin(Stdio::piped()).spawn().unwrap();
+            // It listens for signals once it has begun to write, or has taken what a pipe cannot hold.
+            match arguments[1] {
+                "get" => std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut [0; 100]).unwrap(),
+                _ => child.stdin.as_mut().unwrap().write_all(&content(1 << 20)).unwrap(),
+            }
+            let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
+            assert!(sent.success());
+            // Neither pipe is closed before it has ended.
+            let status = child.wait().unwrap();
+            assert_eq!(status.code(), Some(130), "{signal} {arguments:?}");
+        }
+    }
+    assert_eq!(left().count(), 0);
+    place.run(["media", "verify", "--plain"]).done();
 }

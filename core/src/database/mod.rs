@@ -285,6 +285,9 @@ impl Database {
     /// again: a record that is there already, the same, is passed over. Records that are written here meanwhile may be missed, so
     /// nobody should write; expired ones that were not swept are copied as well.
     ///
+    /// Of media only the records are copied. Their bytes stay in the object store, and if they are encrypted, with a key that follows from
+    /// this store: keep it, and its key, for as long as the media are wanted.
+    ///
     /// # Errors
     ///
     /// `SchemaMismatch` if the schemas differ; `AlreadyExists` if the target has another record with a key or unique entry; `Corrupt` for

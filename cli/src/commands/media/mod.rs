@@ -10,7 +10,7 @@ mod verify;
 use serde::Serialize;
 use strongroom::Json;
 use strongroom::matrix;
-use strongroom::objects::probe;
+use strongroom::objects::{ObjectsUrl, probe};
 
 use crate::access::Access;
 use crate::arguments::{Media, MediaCommand};
@@ -37,7 +37,14 @@ pub(crate) async fn run(arguments: &Media, url: &str, access: &Access, output: &
     };
     let opening = match checked {
         Some(_) => Opening::prepare(url, access)?,
-        None => Opening::of_existing(url, access)?,
+        None => Opening::of_existing_media(url, access)?,
+    };
+    // These read records alone: of a mistyped folder they make none.
+    let objects = match &arguments.command {
+        MediaCommand::List(_) | MediaCommand::Stat { .. } if !matches!(objects, ObjectsUrl::S3 { .. }) => {
+            ObjectsUrl::Memory
+        }
+        _ => objects,
     };
     let media = objects::media(opening, &objects).await?;
     let result = match (&arguments.command, checked) {

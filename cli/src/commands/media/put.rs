@@ -1,5 +1,6 @@
 //! `media put FILE --room ROOM`
 
+use std::io::{Read, Seek};
 use std::path::Path;
 
 use strongroom::Timestamp;
@@ -10,6 +11,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use super::Shown;
 use crate::arguments::PutMedia;
 use crate::failure::{Failure, Result};
+use crate::interrupt;
 use crate::moment;
 use crate::output::{Format, Output};
 use crate::progress::Progress;
@@ -22,22 +24,38 @@ pub(super) struct Checked {
     file: Option<std::fs::File>,
     size: Option<u64>,
     expires: Option<Timestamp>,
+    thumbnail: Option<Thumbnail>,
 }
 
 pub(super) fn check(arguments: &PutMedia) -> Result<Checked> {
     let expires = arguments.expires.as_deref().map(moment::parse).transpose().map_err(Failure::WrongUse)?;
-    if is_stdin(&arguments.file) {
+    let path = &arguments.file;
+    let only_once = || {
+        let what = format!("--thumbnail needs a file, and {} can be read only once", path.display());
+        Failure::WrongUse(format!("{what}; leave out --thumbnail, or store it as a file first"))
+    };
+    if is_stdin(path) {
         if arguments.thumbnail {
-            return Err(Failure::WrongUse("--thumbnail needs a file; stdin cannot be read twice".into()));
+            return Err(only_once());
         }
-        return Ok(Checked { file: None, size: None, expires });
+        return Ok(Checked { file: None, size: None, expires, thumbnail: None });
     }
-    let opened = std::fs::File::open(&arguments.file).and_then(|file| Ok((file.metadata()?, file)));
-    let (metadata, file) = opened.map_err(|error| unreadable(&arguments.file, &error))?;
+    // Before it is opened, which of a pipe takes until somebody writes.
+    if arguments.thumbnail && std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+        return Err(only_once());
+    }
+    let opened = std::fs::File::open(path).and_then(|file| Ok((file.metadata()?, file)));
+    let (metadata, file) = opened.map_err(|error| unreadable(path, &error))?;
     if metadata.is_dir() {
-        return Err(Failure::new(format!("{} is a folder", arguments.file.display()), "name a file"));
+        return Err(Failure::new(format!("{} is a folder", path.display()), "name a file"));
     }
-    Ok(Checked { file: Some(file), size: metadata.is_file().then_some(metadata.len()), expires })
+    let size = metadata.is_file().then_some(metadata.len());
+    let thumbnail = match (arguments.thumbnail, size) {
+        (true, None) => return Err(only_once()),
+        (true, Some(_)) => Some(thumbnail_of(&file, path)?),
+        (false, _) => None,
+    };
+    Ok(Checked { file: Some(file), size, expires, thumbnail })
 }
 
 pub(super) async fn run(media: &Media, arguments: &PutMedia, checked: Checked, output: &mut Output) -> Result<()> {
@@ -49,13 +67,15 @@ pub(super) async fn run(media: &Media, arguments: &PutMedia, checked: Checked, o
     if let Some(expires) = checked.expires {
         new = new.expires_at(expires);
     }
-    if arguments.thumbnail {
-        new = new.thumbnail(thumbnail_of(&arguments.file).await?);
+    if let Some(thumbnail) = &checked.thumbnail {
+        new = new.thumbnail(thumbnail.clone());
     }
     let progress = Progress::of_bytes(checked.size, output.color);
     let stored = tokio::select! {
+        // First, so that it is listened for before anything begins.
+        biased;
+        () = interrupt::asked() => None,
         stored = store(media, new, checked, arguments, &progress) => Some(stored),
-        _ = tokio::signal::ctrl_c() => None,
     };
     progress.finish();
     let Some(stored) = stored else {
@@ -64,7 +84,7 @@ pub(super) async fn run(media: &Media, arguments: &PutMedia, checked: Checked, o
             None => "with --id, the same command could go on where it was",
         };
         return Err(Failure::Interrupted(format!(
-            "interrupted; {again}, and 'strongroom media sweep' removes it after a day"
+            "interrupted; {again}, and 'strongroom media sweep' removes what was uploaded after a day"
         )));
     };
     let stored = stored?;
@@ -72,7 +92,11 @@ pub(super) async fn run(media: &Media, arguments: &PutMedia, checked: Checked, o
         return output.json(&Shown::of(&stored.record, Some(&stored.sha256)));
     }
     output.table(["FIELD", "VALUE"], Shown::of(&stored.record, Some(&stored.sha256)).rows())?;
-    if stored.was_there { output.note("it was stored already, with the same content") } else { Ok(()) }
+    if stored.was_there {
+        output.note("it was stored already, with the same content; room, kind, thumbnail and expiry are as they were")
+    } else {
+        Ok(())
+    }
 }
 
 async fn store(
@@ -85,7 +109,14 @@ async fn store(
     match checked.file {
         // A pipe has no beginning to go back to.
         Some(file) if arguments.id.is_some() && checked.size.is_some() => {
-            Ok(media.put_resumable(new, File::from_std(file), |bytes| progress.bytes(bytes)).await?)
+            let mut begun = false;
+            let at = |bytes: u64| {
+                if !std::mem::replace(&mut begun, true) && bytes > 0 {
+                    progress.begin_at(bytes);
+                }
+                progress.bytes(bytes);
+            };
+            Ok(media.put_resumable(new, File::from_std(file), at).await?)
         }
         Some(file) => upload(media, new, File::from_std(file), progress).await,
         None => upload(media, new, tokio::io::stdin(), progress).await,
@@ -113,17 +144,19 @@ async fn upload(
     }
 }
 
-async fn thumbnail_of(file: &Path) -> Result<Thumbnail> {
-    let size = std::fs::metadata(file).map_err(|error| unreadable(file, &error))?.len();
-    if size > THUMBNAIL_SOURCE_BYTES_MAX as u64 {
-        let what = format!("{} is too large for a thumbnail", file.display());
+/// Of the file that is open, so that the thumbnail and what is stored are of one.
+fn thumbnail_of(mut file: &std::fs::File, path: &Path) -> Result<Thumbnail> {
+    let mut bytes = Vec::new();
+    let read = file.take(THUMBNAIL_SOURCE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes);
+    let rewound = read.and_then(|_| file.rewind());
+    rewound.map_err(|error| unreadable(path, &error))?;
+    if bytes.len() > THUMBNAIL_SOURCE_BYTES_MAX {
+        let what = format!("{} is too large for a thumbnail", path.display());
         return Err(Failure::new(what, "leave out --thumbnail"));
     }
-    let bytes = std::fs::read(file).map_err(|error| unreadable(file, &error))?;
-    let made = tokio::task::spawn_blocking(move || thumbnail(&bytes, THUMBNAIL_EDGE)).await;
-    let made =
-        made.map_err(|error| Failure::new(format!("no thumbnail was made: {error}"), "leave out --thumbnail"))?;
-    made.map_err(|error| Failure::new(format!("{}: {error}", file.display()), "leave out --thumbnail"))
+    // Nothing else is under way that could wait for it.
+    thumbnail(&bytes, THUMBNAIL_EDGE)
+        .map_err(|error| Failure::new(format!("{}: {error}", path.display()), "leave out --thumbnail"))
 }
 
 /// The kind that a file's name tells.

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use futures_util::TryStreamExt;
 use serde::Serialize;
-use strongroom::objects::{Media, Retention, RetentionRule, SweepOptions, Swept};
+use strongroom::objects::{Filter, Media, Retention, RetentionRule, SweepOptions, Swept};
 
 use crate::arguments::SweepMedia;
 use crate::failure::Result;
@@ -47,6 +48,12 @@ fn retention(arguments: &SweepMedia) -> Retention {
 
 pub(super) async fn run(media: &Media, arguments: &SweepMedia, output: &mut Output) -> Result<()> {
     let options = SweepOptions { retention: retention(arguments), dry_run: arguments.dry_run };
+    if let Some(room) = &arguments.room {
+        let mut of_room = media.list(Filter { room_id: Some(room.as_str().into()), ..Filter::default() });
+        if of_room.try_next().await?.is_none() {
+            output.note(format!("the room {room} has no media, so the limits are for none"))?;
+        }
+    }
     let swept = media.sweep(&options).await?;
     if output.format == Format::Json {
         let media = swept.media.iter().map(|(reason, freed)| (reason.as_str(), Freed::from(*freed))).collect();
