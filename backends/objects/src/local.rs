@@ -107,19 +107,20 @@ fn sync(folder: &FilePath) -> io::Result<()> {
 }
 
 /// Removes files that were on their way when their process ended. They lie where parts do, in a folder of a folder; what else somebody
-/// may keep here is not ours.
+/// may keep here is not ours. Folders that such a process made and did not sync are synced.
 fn remove_leftovers(folder: &FilePath) -> io::Result<()> {
-    for shard in
-        folders(folder)?.iter().map(|space| folders(space)).collect::<io::Result<Vec<_>>>()?.into_iter().flatten()
-    {
-        for entry in fs::read_dir(shard)? {
-            let entry = entry?;
-            if entry.file_type()?.is_file() && is_leftover(&entry.file_name().to_string_lossy()) {
-                fs::remove_file(entry.path())?;
+    for space in folders(folder)? {
+        for shard in folders(&space)? {
+            for entry in fs::read_dir(shard)? {
+                let entry = entry?;
+                if entry.file_type()?.is_file() && is_leftover(&entry.file_name().to_string_lossy()) {
+                    fs::remove_file(entry.path())?;
+                }
             }
         }
+        sync(&space)?;
     }
-    Ok(())
+    sync(folder)
 }
 
 /// The folders in a folder. Links are not followed.
