@@ -63,7 +63,8 @@ impl Media {
     ///
     /// `AlreadyExists` if the id has other content; `Io` of the source or the object store; what a layer says that the source or the object
     /// store is wrapped in; `NotFound` if the upload rested for longer than it may; those of the database. Nothing is stored then; what
-    /// was uploaded is kept for [`resume`](Media::resume) until it expires, then swept.
+    /// was uploaded is kept for [`resume`](Media::resume) until it expires, then swept. Only after `CommitUnknown` it may be stored or not: the
+    /// same call again tells.
     pub async fn put(&self, new: NewMedia, mut content: impl AsyncRead + Unpin + Send) -> Result<Stored> {
         let mut upload = self.upload(new).await?;
         match upload.write_all(&mut content, |_| ()).await? {
