@@ -130,6 +130,7 @@ impl<'c> Struck<'c> {
                 return Ok(objects);
             }
             drop(objects);
+            // A process that starts elsewhere holds the folder's lock for a moment, inherited, until it is another program. Nothing tells when.
             thread::sleep(Duration::from_millis(1));
         }
         Err(Failure::new("what a process was writing when it ended is still there"))
