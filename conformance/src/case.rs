@@ -42,6 +42,8 @@ pub enum Group {
     Crash,
     /// Damaged and foreign files, second openers, full disks.
     Hostile,
+    /// What a messenger's store does beyond put and get: claims, expiry, merges, a change feed, migrations.
+    Behaviours,
     /// Bytes in an object store, and the records that name them.
     #[cfg(feature = "media")]
     #[cfg_attr(docsrs, doc(cfg(feature = "media")))]
@@ -57,6 +59,7 @@ impl Group {
         Group::Isolation,
         Group::Crash,
         Group::Hostile,
+        Group::Behaviours,
         #[cfg(feature = "media")]
         Group::Media,
     ];
@@ -79,6 +82,7 @@ impl Group {
             Group::Isolation => "isolation",
             Group::Crash => "crash",
             Group::Hostile => "hostile",
+            Group::Behaviours => "behaviours",
             #[cfg(feature = "media")]
             Group::Media => "media",
         }

@@ -1,5 +1,6 @@
 //! All cases, by group. A new case is a function in the module of its idea, and its name in that module's `cases!`.
 
+mod behaviours;
 mod crash;
 mod hostile;
 mod isolation;
@@ -21,6 +22,7 @@ pub fn all() -> Vec<Case> {
         isolation::cases(),
         crash::cases(),
         hostile::cases(),
+        behaviours::cases(),
         #[cfg(feature = "media")]
         media::cases(),
     ]
@@ -29,7 +31,7 @@ pub fn all() -> Vec<Case> {
 
 /// What child processes do.
 pub(crate) fn roles() -> impl Iterator<Item = &'static Role> {
-    let roles = crash::ROLES.iter().chain(isolation::ROLES);
+    let roles = crash::ROLES.iter().chain(isolation::ROLES).chain(behaviours::ROLES);
     #[cfg(feature = "media")]
     let roles = roles.chain(media::ROLES);
     roles

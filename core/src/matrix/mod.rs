@@ -4,6 +4,7 @@ mod export;
 mod ids;
 mod import;
 mod records;
+mod store;
 mod words;
 
 pub use export::export_event;
@@ -15,6 +16,7 @@ pub use records::{
     AccountData, DeviceKeys, Invitation, Media, Message, Object, ObjectParts, ObjectSpace, OneTimeKey, Presence, Proof,
     ReadReceipt, Room, RoomAlias, RoomMember, RoomState, SendTransaction, Typing, Upload,
 };
+pub use store::MatrixStore;
 pub use words::{Membership, PresenceState, TransactionStatus};
 
 use crate::Schema;

@@ -1,0 +1,31 @@
+//! Stores with the schemas of a messenger.
+#![allow(dead_code, reason = "the first behaviours come next")]
+
+use strongroom_core::matrix::{self, MatrixStore};
+use strongroom_core::{Database, Schema, Timestamp};
+
+use crate::context::Site;
+use crate::{Checked, Context};
+
+/// A time in milliseconds.
+pub(super) fn at(millis: i64) -> Timestamp {
+    Timestamp::from_millis(millis)
+}
+
+/// Opens a new store with a schema, and a clock that the case sets.
+pub(super) async fn open(context: &Context, schema: Schema) -> Checked<(Database, Site)> {
+    let site = context.open().await?;
+    let db = open_again(&site, schema).await?;
+    Ok((db, site))
+}
+
+/// Another database over the site's store, as a second part of the same program has it.
+pub(super) async fn open_again(site: &Site, schema: Schema) -> Checked<Database> {
+    Ok(Database::builder(schema).clock(site.clock.clone()).open(site.store.clone()).await?)
+}
+
+/// Opens a new store with the schema `matrix`.
+pub(super) async fn open_matrix(context: &Context) -> Checked<(MatrixStore, Site)> {
+    let (db, site) = open(context, matrix::schema()).await?;
+    Ok((MatrixStore::new(db)?, site))
+}
