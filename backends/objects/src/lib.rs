@@ -45,8 +45,8 @@ mod url;
 
 pub use local::LocalObjects;
 pub use media::{
-    Content, Filter, Media, MediaOptions, MediaUpload, NewMedia, Problem, Reason, Retention, RetentionRule, Stat,
-    Stored, SweepOptions, Swept, Thumbnail, Verified,
+    Content, CopiedObjects, Filter, Media, MediaOptions, MediaUpload, NewMedia, Problem, Reason, Retention,
+    RetentionRule, Stat, Stored, SweepOptions, Swept, Thumbnail, Verified,
 };
 pub use object_store;
 pub use probe::{Conditional, ConditionalPut, probe};

@@ -1,5 +1,6 @@
 //! `Media`: bytes in an object store, and the records that name them.
 
+mod copy;
 mod delete;
 mod list;
 mod new;
@@ -20,6 +21,7 @@ use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
 use strongroom_core::matrix::{self, MediaId, Object, ObjectSpace, Upload};
 use strongroom_core::{Database, Error, ErrorKind, Record, Result, Timestamp};
 
+pub use copy::CopiedObjects;
 pub use list::Filter;
 pub use new::{NewMedia, Thumbnail};
 pub use read::Content;

@@ -169,7 +169,7 @@ pub(super) fn read(inner: Arc<Inner>, object: Object, range: Range<u64>) -> BoxS
 }
 
 /// Some bytes of one part.
-async fn fetch(inner: &Inner, part: &layout::Part, wanted: Range<u64>) -> Result<Vec<Bytes>> {
+pub(super) async fn fetch(inner: &Inner, part: &layout::Part, wanted: Range<u64>) -> Result<Vec<Bytes>> {
     let (path, bytes) = (inner.path(part), wanted.end - wanted.start);
     let options = GetOptions::new().with_range(Some(wanted.clone()));
     let fetched = async {
@@ -200,7 +200,7 @@ async fn is_shorter(inner: &Inner, path: &Path, bytes: u64) -> bool {
     inner.objects.head(path).await.is_ok_and(|meta| meta.size < bytes)
 }
 
-fn wrong(message: &'static str) -> Error {
+pub(super) fn wrong(message: &'static str) -> Error {
     Error::new(ErrorKind::Corrupt, message).on("objects").during("get")
 }
 

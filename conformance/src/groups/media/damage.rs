@@ -2,11 +2,10 @@
 
 use bytes::Bytes;
 use strongroom_core::ErrorKind;
-use strongroom_core::matrix::{self, Object, ObjectSpace};
+use strongroom_objects::object_store::ObjectStoreExt;
 use strongroom_objects::object_store::path::Path;
-use strongroom_objects::object_store::{self, ObjectStoreExt};
 
-use super::support::{PART, Scene, id, number, parts_of, read, read_range};
+use super::support::{PART, Scene, id, number, part_paths, read, read_range, told};
 use crate::case::cases;
 use crate::{Checked, Context, Failure, ensure, ensure_eq, ensure_kind};
 
@@ -33,11 +32,7 @@ impl Stage {
         let mut parts = [Vec::new(), Vec::new()];
         for (number, parts) in (0..).zip(&mut parts) {
             scene.put(number, SIZE).await?;
-            let missing = || Failure::new("its records are there");
-            let space = scene.db.get(&ObjectSpace::key("media")).await?.ok_or_else(missing)?;
-            let record = scene.db.get(&matrix::Media::key(&id(number))).await?.ok_or_else(missing)?;
-            let object = scene.db.get(&Object::key(&record.data)).await?.ok_or_else(missing)?;
-            parts.extend(parts_of(&space.folder, &object)?.iter().map(|name| Path::from(name.as_str())));
+            *parts = part_paths(&scene.db, &id(number)).await?;
             ensure_eq!(parts.len(), 4);
         }
         Ok(Stage { scene, parts })
@@ -70,10 +65,6 @@ impl Stage {
         ensure_eq!(found, damaged, "{what}: what a verification finds");
         Ok(())
     }
-}
-
-fn told<T>(result: object_store::Result<T>) -> Checked<T> {
-    result.map_err(|error| Failure::new(error.to_string()))
 }
 
 async fn a_part_that_is_gone_is_noticed(context: Context) -> Checked {

@@ -5,6 +5,7 @@
 
 mod bodies;
 mod child;
+mod copies;
 mod crossing;
 mod damage;
 mod faults;
@@ -49,6 +50,7 @@ pub(super) fn cases() -> Vec<Case> {
         retention::CASES,
         meanwhile::CASES,
         damage::CASES,
+        copies::CASES,
         no_space::CASES,
         kills::CASES,
         power::CASES,

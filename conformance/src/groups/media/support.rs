@@ -184,7 +184,7 @@ pub(super) async fn named(db: &Database) -> Checked<BTreeSet<String>> {
 }
 
 /// The names of the parts of one object, in order.
-pub(super) fn parts_of(folder: &str, object: &Object) -> Checked<Vec<String>> {
+fn parts_of(folder: &str, object: &Object) -> Checked<Vec<String>> {
     let id = object.object_id.as_str();
     let parts = 0..object.size.div_ceil(object.parts.part_bytes);
     let named = parts.map(|part| {
@@ -193,6 +193,20 @@ pub(super) fn parts_of(folder: &str, object: &Object) -> Checked<Vec<String>> {
         Ok(format!("{folder}/{}/{id}-{attempt}-{part}", &id[..2]))
     });
     named.collect()
+}
+
+/// Where the parts of a medium's content lie, in order.
+pub(super) async fn part_paths(db: &Database, id: &MediaId) -> Checked<Vec<Path>> {
+    let missing = || Failure::new("its records are there");
+    let space = db.get(&ObjectSpace::key("media")).await?.ok_or_else(missing)?;
+    let record = db.get(&matrix::Media::key(id)).await?.ok_or_else(missing)?;
+    let object = db.get(&Object::key(&record.data)).await?.ok_or_else(missing)?;
+    Ok(parts_of(&space.folder, &object)?.iter().map(|name| Path::from(name.as_str())).collect())
+}
+
+/// What an object store said.
+pub(super) fn told<T>(result: object_store::Result<T>) -> Checked<T> {
+    result.map_err(|error| Failure::new(error.to_string()))
 }
 
 pub(super) async fn uploads(db: &Database) -> Result<Vec<Upload>> {
