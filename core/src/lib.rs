@@ -20,6 +20,7 @@ pub mod cache;
 pub mod engine;
 pub mod key;
 pub mod matrix;
+pub mod observe;
 pub mod schema;
 pub mod store;
 
