@@ -23,6 +23,7 @@
 pub mod figures;
 mod meter;
 mod operation;
+#[cfg(any(feature = "tracing", feature = "metrics"))]
 mod outcome;
 mod span;
 mod stopwatch;

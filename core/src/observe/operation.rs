@@ -49,6 +49,7 @@ impl Operation {
         F: Future<Output = Result<T>>,
         C: FnOnce(&T) -> u64,
     {
+        let _unheard = (self.name, self.collection);
         work
     }
 }
