@@ -54,8 +54,8 @@ async fn read(db: &Database) {
     let query = || db.query(Message::PRIMARY);
     assert_eq!(query().limit(10).page().await.unwrap().records.len(), 10);
     assert!(query().first().await.unwrap().is_some());
-    assert_eq!(query().stream().try_fold(0, |count, _| async move { Ok(count + 1) }).await.unwrap(), 40);
-    assert_eq!(db.count::<Message>().await.unwrap(), 40);
+    assert_eq!(query().stream().try_fold(0, |count, _| async move { Ok(count + 1) }).await.unwrap(), 41);
+    assert_eq!(db.count::<Message>().await.unwrap(), 41);
     let view = db.snapshot().await.unwrap();
     view.query(Message::PRIMARY).page().await.unwrap();
     db.stats().await.unwrap();
@@ -68,8 +68,9 @@ async fn fail(db: &Database) {
     assert!(db.insert(&known).await.unwrap_err().is_already_exists());
     let unknown = Message { message_id: EventId::from(format!("${CANARY}unknown").as_str()), ..known.clone() };
     assert!(db.update(&unknown).await.unwrap_err().is_not_found());
-    let long = Message { message_id: EventId::from(CANARY.repeat(300).as_str()), ..known.clone() };
-    assert!(db.put(&long).await.unwrap_err().is_limit());
+    let content = serde_json::to_string(&CANARY.repeat((16 << 20) / CANARY.len() + 1)).unwrap().parse().unwrap();
+    let large = Message { content, ..known.clone() };
+    assert!(db.put(&large).await.unwrap_err().is_limit());
     let refused = db.write(|_| async { Err::<(), _>(Error::application(std::io::Error::other(CANARY))) }).await;
     assert_eq!(refused.unwrap_err().kind(), ErrorKind::Application);
     // An attempt that is lost, and one that is given up.
@@ -128,7 +129,7 @@ async fn maintain(db: &Database) {
 
 /// A plain store of this engine.
 pub async fn plain(engine: &str, folder: &Path) {
-    let url = format!("{engine}:{}/{CANARY}-plain.db", folder.display());
+    let url = format!("{engine}:{}/{CANARY}-plain.{engine}", folder.display());
     let store = open(&url).await.unwrap();
     let db = Database::open(store.clone(), matrix::schema()).await.unwrap();
     import(&db).await;
@@ -144,7 +145,7 @@ pub async fn plain(engine: &str, folder: &Path) {
 
 /// An encrypted store of this engine under a cache.
 pub async fn sealed(engine: &str, folder: &Path) {
-    let url = format!("{engine}:{}/{CANARY}-sealed.db", folder.display());
+    let url = format!("{engine}:{}/{CANARY}-sealed.{engine}", folder.display());
     let unlock = || Unlock::passphrase(CANARY);
     let opening =
         || open(&url).encrypted(unlock()).label(CANARY).kdf(Argon2Params::FLOOR).cached(CacheOptions::default());
