@@ -16,3 +16,4 @@ mod everything;
 mod figures;
 mod lines;
 mod told;
+mod transparent;

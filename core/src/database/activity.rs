@@ -95,20 +95,19 @@ impl Counters {
         Stopwatch::start()
     }
 
-    /// A batch was taken out of the queue.
-    pub(super) fn unqueued(&self) {
-        self.queued.fetch_sub(1, Ordering::Relaxed);
-        observe::add(&figures::COMMIT_QUEUE_DEPTH, &[], -1.0);
+    /// So many batches were taken out of the queue.
+    pub(super) fn unqueued(&self, batches: usize) {
+        if batches > 0 {
+            self.queued.fetch_sub(batches as u64, Ordering::Relaxed);
+            observe::add(&figures::COMMIT_QUEUE_DEPTH, &[], -(batches as f64));
+        }
     }
 
-    /// A batch went from the queue into a group.
-    pub(super) fn taken(&self, waited: Stopwatch) {
-        self.unqueued();
-        observe::record(&figures::COMMIT_WAIT, &[], waited.seconds());
-    }
-
-    /// A group begins.
-    pub(super) fn group(&self, batches: usize, bytes: usize) {
+    /// A group begins, of batches that have waited so long.
+    pub(super) fn group(&self, waited: &[Stopwatch], bytes: usize) {
+        let batches = waited.len();
+        self.unqueued(batches);
+        waited.iter().for_each(|waited| observe::record(&figures::COMMIT_WAIT, &[], waited.seconds()));
         add(&self.groups, 1);
         add(&self.group_batches, batches as u64);
         if let Some(class) = batches.checked_ilog2().and_then(|class| self.group_sizes.get(class as usize)) {

@@ -85,7 +85,7 @@ impl GroupCommit {
     /// Takes the next group off the queue and makes its commit.
     fn begin(&self, queued: &mut VecDeque<Queued>) -> InFlight {
         let mut batches = Vec::new();
-        let mut slots = Vec::new();
+        let (mut slots, mut waited) = (Vec::new(), Vec::new());
         let mut bytes = 0;
         while let Some(next) = queued.front() {
             let full = batches.len() == GROUP_BATCHES_MAX || (bytes > 0 && bytes + next.bytes > GROUP_BYTES_MAX);
@@ -94,14 +94,15 @@ impl GroupCommit {
             }
             bytes += next.bytes;
             if let Some(next) = queued.pop_front() {
-                self.counters.taken(next.waiting);
                 batches.push(next.batch);
+                waited.push(next.waiting);
                 slots.push(next.slot);
             }
         }
-        self.counters.group(batches.len(), bytes);
         let (store, counters) = (self.store.clone(), self.counters.clone());
         let commit = async move {
+            // Here and not above: whoever observes is not called under the lock.
+            counters.group(&waited, bytes);
             // A backend must not panic; if one does, its waiters must neither hang nor panic with it.
             let commit = operation("commit_group").counting(store.commit(batches), |outcomes| outcomes.len() as u64);
             let result = AssertUnwindSafe(commit).catch_unwind().await;
@@ -151,12 +152,12 @@ struct Withdraw<'q> {
 impl Drop for Withdraw<'_> {
     fn drop(&mut self) {
         if self.queued {
-            let queued = &mut lock(&self.queue.state).queued;
-            let before = queued.len();
-            queued.retain(|queued| !Arc::ptr_eq(&queued.slot, self.slot));
-            if queued.len() < before {
-                self.queue.counters.unqueued();
-            }
+            let mut state = lock(&self.queue.state);
+            let before = state.queued.len();
+            state.queued.retain(|queued| !Arc::ptr_eq(&queued.slot, self.slot));
+            let withdrawn = before - state.queued.len();
+            drop(state);
+            self.queue.counters.unqueued(withdrawn);
         }
     }
 }
