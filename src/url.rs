@@ -29,6 +29,14 @@ impl StoreUrl {
     ///
     /// Those of [`crate::open`], but for a malformed URL.
     pub async fn open(&self) -> Result<Arc<dyn Store>> {
+        let store = self.backend().await?;
+        // Right above the backend, so that what is measured there is the engine.
+        #[cfg(any(feature = "tracing", feature = "metrics"))]
+        let store: Arc<dyn Store> = Arc::new(strongroom_core::observe::Observed::new(store, "backend"));
+        Ok(store)
+    }
+
+    async fn backend(&self) -> Result<Arc<dyn Store>> {
         match self {
             #[cfg(feature = "redb")]
             StoreUrl::Redb(path) => Ok(Arc::new(strongroom_redb::Redb::open(path)?)),

@@ -20,12 +20,13 @@ pub mod cache;
 pub mod engine;
 pub mod key;
 pub mod matrix;
+pub mod observe;
 pub mod schema;
 pub mod store;
 
 pub use database::{
-    CollectionCount, Committed, Cursor, Damage, Database, DatabaseBuilder, FORMAT_VERSION, Matchable, Page, Problem,
-    Query, Snapshot, Sortable, Sorted, Source, Stats, Transaction, Verification, Viewable,
+    Activity, CollectionCount, CollectionSize, Committed, Cursor, Damage, Database, DatabaseBuilder, FORMAT_VERSION,
+    Matchable, Page, Problem, Query, Snapshot, Sortable, Sorted, Source, Stats, Transaction, Verification, Viewable,
 };
 pub use error::{Error, ErrorKind, Limit, Result};
 pub use json::Json;

@@ -83,7 +83,11 @@ pub(crate) enum Command {
     /// Delete the messages from before a time
     DeleteBefore(DeleteBefore),
     /// Count what is stored
-    Stats,
+    Stats {
+        /// Also the bytes of each collection, before encryption: reads all there is.
+        #[arg(long)]
+        sizes: bool,
+    },
     /// Check every index entry against its record, and back
     Verify,
     /// Give unused space back to the operating system

@@ -58,7 +58,7 @@ async fn dispatch(arguments: &Arguments, access: &Access, output: &mut Output) -
         Command::Show(arguments) => show::run(&db, arguments, output).await,
         Command::Export(arguments) => export::run(&db, arguments, output).await,
         Command::DeleteBefore(arguments) => delete_before::run(&db, arguments, output).await,
-        Command::Stats => stats::run(&db, url, output).await,
+        Command::Stats { sizes } => stats::run(&db, url, *sizes, output).await,
         Command::Verify => verify::run(&db, output).await,
         Command::Compact => compact::run(&db, output).await,
         Command::Completions(_)

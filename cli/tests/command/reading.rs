@@ -125,6 +125,11 @@ fn verify_and_stats_have_their_shape() {
     assert_eq!(stats["collections"], verified["collections"]);
     assert_eq!(stats["store"], "redb:strongroom.redb");
     assert!(stats["bytes"].as_u64().unwrap() > 0 && stats["revision"].as_u64().unwrap() > 0);
+    assert_eq!(stats.get("sizes"), None, "only when asked for");
+    let sizes = &place.json(["stats", "--sizes"])["sizes"];
+    assert_eq!(sizes["messages"]["records"], 50);
+    assert!(sizes["messages"]["record_bytes"].as_u64().unwrap() > 50 * 20);
+    assert!(place.run(["stats", "--sizes"]).done().stdout.contains("BYTES"));
     assert!(place.run(["verify"]).done().stdout.contains("no problems"));
 }
 

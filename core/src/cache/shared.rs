@@ -9,6 +9,7 @@ use super::entries::Memory;
 use super::options::{CacheOptions, Freshness};
 use super::stripes::Stripes;
 use crate::error::{Error, ErrorKind, Limit};
+use crate::observe;
 use crate::store::{Cache, CacheCounters, Caches, Revision, Row, Rows, Sharing, StoreInfo, StoredKey};
 use crate::{Clock, Result, Timestamp};
 
@@ -144,14 +145,17 @@ impl Shared {
         }
         self.bypass(bypassed);
         self.misses.fetch_add((keys.len() - bypassed) as u64, Ordering::Relaxed);
+        answered("miss", keys.len() - bypassed);
     }
 
     pub(super) fn hit(&self, keys: usize) {
         self.hits.fetch_add(keys as u64, Ordering::Relaxed);
+        answered("hit", keys);
     }
 
     pub(super) fn bypass(&self, keys: usize) {
         self.bypasses.fetch_add(keys as u64, Ordering::Relaxed);
+        answered("bypass", keys);
     }
 
     /// Whether the store has to be asked for its revision first; then, what to [tell](Self::asked) when it was.
@@ -193,6 +197,13 @@ impl Shared {
             self.ask_next();
         }
         epoch
+    }
+}
+
+/// Tells whoever observes.
+fn answered(answer: &'static str, keys: usize) {
+    if keys > 0 {
+        observe::count(&observe::figures::CACHE_KEYS, &[answer], keys as u64);
     }
 }
 

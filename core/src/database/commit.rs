@@ -12,6 +12,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
 
+use super::activity::Counters;
+use crate::observe::{Stopwatch, operation};
 use crate::store::{Batch, Outcome, Revision, Store};
 use crate::{Error, ErrorKind, Result};
 
@@ -26,6 +28,7 @@ type InFlight = Shared<BoxFuture<'static, ()>>;
 pub(crate) struct GroupCommit {
     store: Arc<dyn Store>,
     state: Mutex<State>,
+    pub(super) counters: Arc<Counters>,
 }
 
 #[derive(Default)]
@@ -38,6 +41,7 @@ struct Queued {
     batch: Batch,
     bytes: usize,
     slot: Arc<Slot>,
+    waiting: Stopwatch,
 }
 
 /// Where a waiter finds its outcome.
@@ -46,7 +50,7 @@ struct Slot(Mutex<Option<Result<Outcome>>>);
 
 impl GroupCommit {
     pub(crate) fn new(store: Arc<dyn Store>) -> Self {
-        GroupCommit { store, state: Mutex::default() }
+        GroupCommit { store, state: Mutex::default(), counters: Arc::default() }
     }
 
     /// Commits one batch, together with others that wait at the same time.
@@ -56,7 +60,8 @@ impl GroupCommit {
         batch.check(&self.store.info().limits)?;
         let slot = Arc::new(Slot::default());
         let bytes = batch.bytes();
-        lock(&self.state).queued.push_back(Queued { batch, bytes, slot: slot.clone() });
+        let waiting = self.counters.queued();
+        lock(&self.state).queued.push_back(Queued { batch, bytes, slot: slot.clone(), waiting });
         let mut withdraw = Withdraw { queue: self, slot: &slot, queued: true };
         loop {
             let in_flight = {
@@ -80,7 +85,7 @@ impl GroupCommit {
     /// Takes the next group off the queue and makes its commit.
     fn begin(&self, queued: &mut VecDeque<Queued>) -> InFlight {
         let mut batches = Vec::new();
-        let mut slots = Vec::new();
+        let (mut slots, mut waited) = (Vec::new(), Vec::new());
         let mut bytes = 0;
         while let Some(next) = queued.front() {
             let full = batches.len() == GROUP_BATCHES_MAX || (bytes > 0 && bytes + next.bytes > GROUP_BYTES_MAX);
@@ -90,15 +95,21 @@ impl GroupCommit {
             bytes += next.bytes;
             if let Some(next) = queued.pop_front() {
                 batches.push(next.batch);
+                waited.push(next.waiting);
                 slots.push(next.slot);
             }
         }
-        let store = self.store.clone();
+        let (store, counters) = (self.store.clone(), self.counters.clone());
         let commit = async move {
+            // Here and not above: whoever observes is not called under the lock.
+            counters.group(&waited, bytes);
             // A backend must not panic; if one does, its waiters must neither hang nor panic with it.
-            let result = AssertUnwindSafe(store.commit(batches)).catch_unwind().await;
+            let commit = operation("commit_group").counting(store.commit(batches), |outcomes| outcomes.len() as u64);
+            let result = AssertUnwindSafe(commit).catch_unwind().await;
             let unknown = || Error::new(ErrorKind::CommitUnknown, "the backend panicked while it committed");
-            deliver(result.unwrap_or_else(|_| Err(unknown())), &slots);
+            let result = result.unwrap_or_else(|_| Err(unknown()));
+            counters.answered(&result, slots.len());
+            deliver(result, &slots);
         };
         commit.boxed().shared()
     }
@@ -141,7 +152,12 @@ struct Withdraw<'q> {
 impl Drop for Withdraw<'_> {
     fn drop(&mut self) {
         if self.queued {
-            lock(&self.queue.state).queued.retain(|queued| !Arc::ptr_eq(&queued.slot, self.slot));
+            let mut state = lock(&self.queue.state);
+            let before = state.queued.len();
+            state.queued.retain(|queued| !Arc::ptr_eq(&queued.slot, self.slot));
+            let withdrawn = before - state.queued.len();
+            drop(state);
+            self.queue.counters.unqueued(withdrawn);
         }
     }
 }

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::activity::Activity;
 use super::catalog::revision_of_same;
 use super::commit::GroupCommit;
 use super::keyspace::{CATALOG, Keyspace};
 use crate::schema::{EXPIRY_INDEX_ID, Schema};
-use crate::store::{Batch, Guard, KeyCodec, Outcome, Revision, Store, StoredKey};
+use crate::store::{Batch, Guard, KeyCodec, Limits, Outcome, Revision, Store, StoredKey};
 use crate::{Clock, Result};
 
 /// What every handle of one database shares.
@@ -29,6 +30,13 @@ pub struct Context {
 impl Context {
     pub(crate) fn codec(&self) -> &dyn KeyCodec {
         &*self.store.info().codec
+    }
+
+    /// What was counted, and what goes on now.
+    pub(crate) fn activity(&self) -> Activity {
+        let views = transaction_snapshots_max(&self.store.info().limits);
+        let transactions = views.saturating_sub(self.transaction_snapshots.available_permits());
+        self.queue.counters.activity(transactions as u64)
     }
 
     /// Commits one batch through the queue.
@@ -53,6 +61,14 @@ impl Context {
         Ok(revision.is_some())
     }
 
+    /// The name of the collection that a stored key belongs to; empty if it is none of the schema's.
+    pub(crate) fn collection_name(&self, key: &[u8]) -> &'static str {
+        let space = Keyspace::of_key(key);
+        let mut collections = self.schema.collections();
+        let found = collections.find(|collection| space.is_some_and(|space| space.collection == collection.id));
+        found.map_or("", |collection| collection.name)
+    }
+
     /// The collection and index that a stored key belongs to, by name.
     pub(crate) fn place(&self, key: &[u8]) -> String {
         let Some(space) = Keyspace::of_key(key) else { return "a range over several collections".to_owned() };
@@ -65,6 +81,11 @@ impl Context {
         };
         format!("index {index} of collection {}", collection.name)
     }
+}
+
+/// How many snapshots transactions hold at one time, at most: half of what the store allows.
+pub(crate) fn transaction_snapshots_max(limits: &Limits) -> usize {
+    (limits.snapshots_max / 2).max(1)
 }
 
 /// Where the catalog's row is.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::activity::Activity;
 use super::context::Context;
 use super::keyspace::Keyspace;
 use super::rows::{Erased, fingerprint};
@@ -41,6 +42,8 @@ pub struct Stats {
     /// `db.info().caches.counters()`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache: Option<CacheCounters>,
+    /// What this database has done since it was opened; also without a visit of each row: [`Database::activity`](super::Database::activity).
+    pub activity: Activity,
 }
 
 /// What [`Database::verify`](super::Database::verify) found.
@@ -85,7 +88,7 @@ pub(super) async fn stats(context: &Context) -> Result<Stats> {
         collections.insert(collection.name.to_owned(), count);
     }
     let cache = context.store.info().caches.counters();
-    Ok(Stats { revision: snapshot.revision(), bytes, collections, cache })
+    Ok(Stats { revision: snapshot.revision(), bytes, collections, cache, activity: context.activity() })
 }
 
 async fn rows_of(read: &dyn Read, space: Keyspace) -> Result<u64> {

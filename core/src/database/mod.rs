@@ -1,5 +1,6 @@
 //! The typed database: records, queries, snapshots and serializable transactions over any [`Store`].
 
+mod activity;
 mod catalog;
 mod commit;
 mod context;
@@ -9,6 +10,7 @@ mod keyspace;
 mod overlay;
 mod query;
 mod rows;
+mod sizes;
 mod snapshot;
 mod transaction;
 mod value;
@@ -17,19 +19,22 @@ mod write;
 use std::future::Future;
 use std::sync::Arc;
 
+use crate::observe::operation;
 use crate::schema::{Index, Key, Record, Schema};
 use crate::store::{Compaction, Read, Revision, Store, StoreInfo};
 use crate::{Clock, Result, SystemClock, Timestamp};
 
+pub use activity::Activity;
 pub use catalog::FORMAT_VERSION;
 pub use inspect::{CollectionCount, Problem, Stats, Verification};
 pub use query::{Cursor, Damage, Matchable, Page, Query, Sortable, Sorted, Source, Viewable};
 pub(crate) use rows::Erased;
+pub use sizes::CollectionSize;
 pub use snapshot::Snapshot;
 pub use transaction::Transaction;
 pub use write::Committed;
 
-use context::Context;
+use context::{Context, transaction_snapshots_max};
 use keyspace::Keyspace;
 use write::{Base, run};
 
@@ -60,7 +65,10 @@ impl DatabaseBuilder {
     ///
     /// As [`Database::open`].
     pub async fn open(self, store: Arc<dyn Store>) -> Result<Database> {
-        let revision = catalog::open(&*store, &self.schema).await.map_err(|error| error.during("open"))?;
+        let revision = operation("open")
+            .watch(catalog::open(&*store, &self.schema))
+            .await
+            .map_err(|error| error.during("open"))?;
         let info = store.info();
         for collection in self.schema.collections().filter(|collection| collection.uncached) {
             info.caches.forbid(Keyspace::collection_range(collection.id));
@@ -71,7 +79,7 @@ impl DatabaseBuilder {
             catalog: revision.0.into(),
             queue: commit::GroupCommit::new(store.clone()),
             gate: tokio::sync::Mutex::new(()),
-            transaction_snapshots: tokio::sync::Semaphore::new((info.limits.snapshots_max / 2).max(1)),
+            transaction_snapshots: tokio::sync::Semaphore::new(transaction_snapshots_max(&info.limits)),
             store,
         };
         Ok(Database { context: Arc::new(context) })
@@ -151,7 +159,7 @@ impl Database {
     /// `AlreadyExists`, `UniqueViolation`, `InvalidInput` if it cannot be serialized, `Limit`, and as
     /// [`write`](Database::write).
     pub async fn insert<R: Record>(&self, record: &R) -> Result<()> {
-        self.alone("insert", |tx| async move { tx.insert(record).await }).await
+        self.alone::<R, _, _, _>("insert", |tx| async move { tx.insert(record).await }).await
     }
 
     /// Writes a record, new or in place of the one with its key.
@@ -160,7 +168,7 @@ impl Database {
     ///
     /// As [`insert`](Database::insert), without `AlreadyExists`.
     pub async fn put<R: Record>(&self, record: &R) -> Result<()> {
-        self.alone("put", |tx| async move { tx.put(record).await }).await
+        self.alone::<R, _, _, _>("put", |tx| async move { tx.put(record).await }).await
     }
 
     /// Writes a record in place of the one with its key, which must exist.
@@ -169,7 +177,7 @@ impl Database {
     ///
     /// `NotFound`, and as [`put`](Database::put).
     pub async fn update<R: Record>(&self, record: &R) -> Result<()> {
-        self.alone("update", |tx| async move { tx.update(record).await }).await
+        self.alone::<R, _, _, _>("update", |tx| async move { tx.update(record).await }).await
     }
 
     /// Deletes a record; says whether there was one.
@@ -178,15 +186,17 @@ impl Database {
     ///
     /// As [`write`](Database::write).
     pub async fn delete<R: Record>(&self, key: &Key<R>) -> Result<bool> {
-        self.alone("delete", |tx| async move { tx.delete(key).await }).await
+        self.alone::<R, _, _, _>("delete", |tx| async move { tx.delete(key).await }).await
     }
 
-    async fn alone<T, F, Fut>(&self, name: &'static str, operation: F) -> Result<T>
+    async fn alone<R, T, F, Fut>(&self, name: &'static str, body: F) -> Result<T>
     where
+        R: Record,
         F: Fn(Transaction) -> Fut,
         Fut: Future<Output = Result<T>>,
     {
-        let done = run(&self.context, Base::Direct, operation).await.map_err(|error| error.during(name))?;
+        let watch = operation(name).on(R::COLLECTION.name);
+        let done = watch.watch(run(&self.context, Base::Direct, body)).await.map_err(|error| error.during(name))?;
         Ok(done.value)
     }
 
@@ -238,7 +248,7 @@ impl Database {
         Fut: Future<Output = Result<T>> + Send,
         T: Send,
     {
-        run(&self.context, Base::Snapshot, body).await
+        operation("write").watch(run(&self.context, Base::Snapshot, body)).await
     }
 
     /// Opens a view of this moment.
@@ -265,7 +275,7 @@ impl Database {
     ///
     /// Those of the store.
     pub async fn stats(&self) -> Result<Stats> {
-        inspect::stats(&self.context).await
+        operation("stats").watch(inspect::stats(&self.context)).await
     }
 
     /// Checks every record against its index entries and every index entry against its record: each in one view, all of them in as
@@ -275,7 +285,7 @@ impl Database {
     ///
     /// Those of the store; what is wrong with the rows is in the answer.
     pub async fn verify(&self) -> Result<Verification> {
-        inspect::verify(&self.context).await
+        operation("verify").watch(inspect::verify(&self.context)).await
     }
 
     /// Copies every record into another database of the same schema, and says how many were new there. So a plain store becomes
@@ -293,7 +303,8 @@ impl Database {
     /// `SchemaMismatch` if the schemas differ; `AlreadyExists` if the target has another record with a key or unique entry; `Corrupt` for
     /// a damaged record, which names it; those of both stores. What was copied before stays.
     pub async fn copy_into(&self, target: &Database, mut progress: impl FnMut(u64) + Send) -> Result<u64> {
-        copy::copy(&self.context, &target.context, &mut progress).await.map_err(|error| error.during("copy"))
+        let copy = copy::copy(&self.context, &target.context, &mut progress);
+        operation("copy").counting(copy, |copied| *copied).await.map_err(|error| error.during("copy"))
     }
 
     /// Gives unused space back to the operating system, where the engine can.
@@ -302,7 +313,7 @@ impl Database {
     ///
     /// `Busy` while snapshots are open that the engine cannot work beside, and those of the store.
     pub async fn compact(&self) -> Result<Compaction> {
-        self.context.store.compact().await
+        operation("compact").watch(self.context.store.compact()).await
     }
 
     /// Closes the store: later calls, of all handles, answer `Closed`.
@@ -311,7 +322,7 @@ impl Database {
     ///
     /// `Io`.
     pub async fn close(&self) -> Result<()> {
-        self.context.store.close().await
+        operation("close").watch(self.context.store.close()).await
     }
 }
 

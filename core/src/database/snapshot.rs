@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use super::activity::HeldSnapshot;
 use super::context::Context;
 use super::query::{Query, Source, Viewable, read_records};
 use crate::Result;
+use crate::observe::operation;
 use crate::schema::{Index, Key, Record};
 use crate::store::{Read, Revision, Snapshot as StoredSnapshot};
 
@@ -15,12 +17,15 @@ use crate::store::{Read, Revision, Snapshot as StoredSnapshot};
 pub struct Snapshot {
     context: Arc<Context>,
     snapshot: Arc<dyn StoredSnapshot>,
+    /// Counted for as long as one clone lives.
+    _held: Arc<HeldSnapshot>,
 }
 
 impl Snapshot {
     pub(crate) async fn open(context: Arc<Context>) -> Result<Self> {
-        let snapshot = context.store.snapshot().await?.into();
-        Ok(Snapshot { context, snapshot })
+        let snapshot = operation("snapshot").watch(context.store.snapshot()).await?.into();
+        let held = Arc::new(context.queue.counters.snapshot());
+        Ok(Snapshot { context, snapshot, _held: held })
     }
 
     /// The revision that every read sees.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::context::Context;
 use super::transaction::Transaction;
+use crate::observe;
 use crate::store::{Guard, Outcome, Read, Revision, Snapshot};
 use crate::{Error, ErrorKind, Result};
 
@@ -42,6 +43,9 @@ where
 {
     let mut lost_to = String::new();
     for attempt in 0..ATTEMPTS_MAX {
+        if attempt > 0 {
+            context.queue.counters.retried();
+        }
         let _turn = if attempt < ATTEMPTS_BEFORE_GATE { None } else { Some(context.gate.lock().await) };
         let (read, as_of, _permit) = open_base(context, base).await?;
         let transaction = Sealed(Transaction::new(context.clone(), read, base == Base::Direct && attempt == 0));
@@ -64,7 +68,10 @@ where
             Outcome::Committed(revision) => return Ok(Committed { value, revision }),
             Outcome::Rejected(error) => return Err(error),
             Outcome::Conflict { guard } => match guards.get(guard) {
-                Some(guard) => lost_to = format!("a concurrent change of {}", place(context, guard)),
+                Some(guard) => {
+                    observe::conflict(context.collection_name(start(guard)), attempt + 1);
+                    lost_to = format!("a concurrent change of {}", context.place(start(guard)));
+                }
                 // Past the transaction's own guards stands the one on the catalog.
                 None if context.follow_catalog().await? => lost_to = "a concurrent change of the catalog".to_owned(),
                 None => return Err(schema_changed()),
@@ -97,13 +104,13 @@ impl Drop for Sealed {
     }
 }
 
-/// Where a guard looks, for people.
-fn place(context: &Context, guard: &Guard) -> String {
+/// Where a guard begins to look.
+fn start(guard: &Guard) -> &[u8] {
     match guard {
-        Guard::Key { key, .. } => context.place(key.as_bytes()),
+        Guard::Key { key, .. } => key.as_bytes(),
         Guard::Range { range, .. } => match &range.start {
-            Bound::Included(key) | Bound::Excluded(key) => context.place(key.as_bytes()),
-            Bound::Unbounded => context.place(&[]),
+            Bound::Included(key) | Bound::Excluded(key) => key.as_bytes(),
+            Bound::Unbounded => &[],
         },
     }
 }

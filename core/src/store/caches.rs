@@ -54,6 +54,14 @@ pub struct CacheCounters {
     pub bytes: u64,
 }
 
+impl CacheCounters {
+    /// The part of keys that were answered from memory, of those that might have been: from 0 to 1; `None` before the first.
+    pub fn hit_rate(&self) -> Option<f64> {
+        let asked = self.hits + self.misses;
+        (asked > 0).then(|| self.hits as f64 / asked as f64)
+    }
+}
+
 impl Caches {
     /// Makes every cache drop what it has, before this returns, and keep nothing of a read that began before.
     pub fn clear(&self) {
@@ -175,7 +183,10 @@ mod tests {
         drop(other);
         caches.clear();
         assert_eq!(one.0.load(Ordering::SeqCst), 2);
-        assert_eq!(caches.counters().map(|counters| counters.hits), Some(2));
+        let counters = caches.counters().unwrap();
+        assert_eq!((counters.hits, counters.hit_rate()), (2, Some(1.0)));
+        assert_eq!(CacheCounters { misses: 6, ..counters }.hit_rate(), Some(0.25));
+        assert_eq!(CacheCounters::default().hit_rate(), None);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Making an encrypted store, and opening one.
 
+use strongroom_core::observe::operation;
 use strongroom_core::store::{
     Batch, Content, Fetch, Guard, KeyRange, Limits, Outcome, Revision, Row, Scan, Store, Write,
 };
@@ -80,7 +81,7 @@ impl EncryptedOptions {
     /// `WrongKeyOrDamagedSlot`, `HeaderTampered`, `HeaderMissing`, `KdfOutOfRange`, `UnsupportedVersion`; `NotCreated` for an empty
     /// store, `NotEncrypted` for a plain one; `ProviderFailed`; those of the store.
     pub async fn open<S: Store>(&self, store: S, unlock: &Unlock) -> Result<Encrypted<S>> {
-        let (header, keys) = unlocked(&store, unlock).await?;
+        let (header, keys) = operation("unlock").watch(unlocked(&store, unlock)).await?;
         let vault = Vault::new(header.database(), keys);
         Ok(Encrypted::new(store, vault.into(), header.padding(), self))
     }
@@ -110,7 +111,7 @@ impl<S: Store> Encrypted<S> {
     ///
     /// As [`EncryptedOptions::open`].
     pub async fn unlock(&self, unlock: &Unlock) -> Result<()> {
-        let (header, keys) = unlocked(&self.inner, unlock).await?;
+        let (header, keys) = operation("unlock").watch(unlocked(&self.inner, unlock)).await?;
         if header.database() != self.vault.database() {
             // Another store was put in the place of this one.
             return Err(EncryptionError::HeaderTampered.into());

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use strongroom_core::observe::operation;
 use strongroom_core::store::{
     Batch, Content, Entry, Fetch, Guard, KeyRange, Outcome, Page, Scan, Store, StoredKey, Write,
 };
@@ -57,7 +58,7 @@ impl<S: Store> Encrypted<S> {
     ///
     /// `KeyringFull` after 63 rotations without a sweep; `HeaderMissing`, `HeaderTampered`, `Locked`; those of the store.
     pub async fn rotate(&self) -> Result<u32> {
-        self.change_keyring(|ring| Ok((true, ring.rotate()?))).await
+        operation("rotate").watch(self.change_keyring(|ring| Ok((true, ring.rotate()?)))).await
     }
 
     /// Seals every value anew that an older key sealed, then destroys the keys that nothing needs.
@@ -69,7 +70,11 @@ impl<S: Store> Encrypted<S> {
     /// # Errors
     ///
     /// `HeaderMissing`, `HeaderTampered`, `Locked`; those of the store. What was done stays done.
-    pub async fn reseal(&self, mut progress: impl FnMut(Progress) + Send) -> Result<Resealed> {
+    pub async fn reseal(&self, progress: impl FnMut(Progress) + Send) -> Result<Resealed> {
+        operation("reseal").counting(self.reseal_all(progress), |done| done.progress.resealed).await
+    }
+
+    async fn reseal_all(&self, mut progress: impl FnMut(Progress) + Send) -> Result<Resealed> {
         let mut done = Resealed::default();
         let target = self.reader(&self.inner).reload().await?.ring.current().0;
         let mut range = visible(&KeyRange::ALL);

@@ -3,6 +3,7 @@
 use std::ops::Bound;
 use std::sync::Arc;
 
+use strongroom_core::observe::{self, figures::ENCRYPTION_KEYRING_READS, figures::ENCRYPTION_VALUES};
 use strongroom_core::store::sorted::yield_now;
 use strongroom_core::store::{
     Batch, Content, Entry, Guard, KeyRange, LAYER_KEYS, Limits, Page, Read, Row, Rows, Scan, Store, StoredKey, Summary,
@@ -52,6 +53,7 @@ impl<S: Store> Encrypted<S> {
             (key.clone(), write)
         });
         let writes = writes.collect();
+        observe::count(&ENCRYPTION_VALUES, &["seal"], (puts + batch.stamped.len()) as u64);
         let stamped = batch.stamped.iter().map(|(prefix, value)| {
             let sealed = seal(Binding::Prefix(prefix.0.as_bytes()), &prefix.0, value, fresh());
             (prefix.clone(), sealed)
@@ -169,6 +171,7 @@ impl Reader<'_> {
     ///
     /// Errors: `HeaderMissing`, `HeaderTampered`, and those of the store.
     pub(super) async fn reload(self) -> Result<Arc<Keys>> {
+        observe::count(&ENCRYPTION_KEYRING_READS, &[], 1);
         let keys = self.vault.keys()?;
         let row = self.read.get(&[KEYRING]).await?.rows.pop().flatten();
         let (ring, revision) = open_keyring(row, |bytes| Keyring::open(bytes, &keys.root, self.vault.database()))?;
@@ -186,7 +189,7 @@ impl Reader<'_> {
 
     fn opener(self) -> Result<Opener> {
         let (keys, database) = (self.vault.keys()?, self.vault.database());
-        Ok(Opener { keys, database, unknown: false, values: 0, bytes: 0 })
+        Ok(Opener { keys, database, unknown: false, values: 0, bytes: 0, opened: 0, refused: 0 })
     }
 }
 
@@ -211,6 +214,19 @@ struct Opener {
     /// Since others had their turn.
     values: usize,
     bytes: usize,
+    /// In all, for whoever observes.
+    opened: u64,
+    refused: u64,
+}
+
+impl Drop for Opener {
+    fn drop(&mut self) {
+        for (action, values) in [("open", self.opened), ("refuse", self.refused)] {
+            if values > 0 {
+                observe::count(&ENCRYPTION_VALUES, &[action], values);
+            }
+        }
+    }
 }
 
 impl Opener {
@@ -234,8 +250,12 @@ impl Opener {
             yield_now().await;
         }
         *content = match self.opened(key, sealed) {
-            Ok(value) => Content::Value(value),
+            Ok(value) => {
+                self.opened += 1;
+                Content::Value(value)
+            }
             Err(error) => {
+                self.refused += 1;
                 self.unknown |= error == EncryptionError::UnknownKeyId;
                 Content::Damaged(error.into())
             }

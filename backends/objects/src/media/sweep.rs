@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use futures_util::TryStreamExt;
 use object_store::{ObjectMeta, ObjectStore};
 use strongroom_core::matrix::{self, MediaId, Object, Upload};
+use strongroom_core::observe::operation;
 use strongroom_core::{Cursor, Result, Timestamp};
 
 use super::delete::forget;
@@ -62,6 +63,10 @@ impl Media {
     /// Those of the database and of the object store; `SnapshotExpired` if the totals of a retention are to be reckoned over more media than
     /// can be read while a view lives. What was removed before stays so.
     pub async fn sweep(&self, options: &SweepOptions) -> Result<Swept> {
+        operation("media_sweep").watch(self.sweep_all(options)).await
+    }
+
+    async fn sweep_all(&self, options: &SweepOptions) -> Result<Swept> {
         let mut swept = Swept::default();
         let now = self.0.db.now();
         self.sweep_uploads(options, now, &mut swept).await?;

@@ -2,6 +2,7 @@
 
 use futures_util::TryStreamExt;
 use strongroom_core::matrix::{self, MediaId, Object};
+use strongroom_core::observe::operation;
 use strongroom_core::{Error, Result};
 
 use super::{Media, forged, read, unnamed};
@@ -33,7 +34,11 @@ impl Media {
     /// # Errors
     ///
     /// Those of the database; what is wrong with a medium is in the answer.
-    pub async fn verify(&self, mut progress: impl FnMut(u64) + Send) -> Result<Verified> {
+    pub async fn verify(&self, progress: impl FnMut(u64) + Send) -> Result<Verified> {
+        operation("media_verify").counting(self.verify_all(progress), |verified| verified.good).await
+    }
+
+    async fn verify_all(&self, mut progress: impl FnMut(u64) + Send) -> Result<Verified> {
         let mut verified = Verified::default();
         let mut after = None;
         loop {

@@ -3,6 +3,7 @@
 //! Cases must also hold where a codec blinds exact components. What several files say alike goes into `support`. What needs a second
 //! process is a role in [`ROLES`] and needs `Processes` and `Share`.
 
+mod observed;
 mod support;
 
 use crate::Case;
@@ -12,6 +13,6 @@ use crate::child::Role;
 pub(super) const ROLES: &[Role] = &[];
 
 pub(super) fn cases() -> Vec<Case> {
-    let groups: &[&[Case]] = &[];
+    let groups: &[&[Case]] = &[observed::CASES];
     groups.concat()
 }

@@ -11,6 +11,7 @@ use super::FORMAT_VERSION;
 use super::build::{build_index, progress_key};
 use super::entry::Catalog;
 use super::evolution::evolve;
+use crate::observe::operation;
 use crate::schema::Schema;
 use crate::store::{
     Batch, Content, ENCRYPTION_HEADER, Fetch, Guard, KeyRange, Outcome, Revision, Scan, Store, StoredKey, Write,
@@ -82,7 +83,8 @@ async fn upgrade(
     for collection in &wanted.collections {
         for index in collection.indexes.iter().filter(|index| index.building) {
             let space = Keyspace { collection: collection.id, index: index.id };
-            if let Err(error) = build_index(store, schema, space).await {
+            let name = schema.collections().find(|known| known.id == space.collection).map_or("", |known| known.name);
+            if let Err(error) = operation("build_index").on(name).watch(build_index(store, schema, space)).await {
                 if cannot_succeed(&error) {
                     restore(store, &wanted, revision).await?;
                 }

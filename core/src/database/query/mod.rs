@@ -26,6 +26,7 @@ use super::transaction::Transaction;
 use super::value;
 use crate::Result;
 use crate::key::{Component, Components};
+use crate::observe::operation;
 use crate::schema::{Exact, Index, IndexRef, Key, Ordered, Record};
 use crate::store::{Fetch, Page as StoredPage, Read, Scan};
 
@@ -253,7 +254,9 @@ impl<S: Source, R: Record, C> Query<S, R, C> {
         let context = self.source.context();
         if R::COLLECTION.expiry.is_none() {
             let located = self.plan.locate(context.codec(), R::COLLECTION)?;
-            let rows = self.source.read().summarize(&located.range).await?.rows;
+            let counted = self.source.read().summarize(&located.range);
+            let watch = operation("count").on(R::COLLECTION.name);
+            let rows = watch.counting(counted, |summary| summary.rows).await?.rows;
             return Ok(self.plan.limit.map_or(rows, |limit| rows.min(limit as u64)));
         }
         let mut plan = self.plan;
@@ -419,6 +422,11 @@ pub trait Viewable: Source {
 
 /// Reads records by key, in the order asked.
 pub(crate) async fn read_records<R: Record>(source: &impl Source, keys: &[Key<R>]) -> Result<Vec<Option<R>>> {
+    let watch = operation("get").on(R::COLLECTION.name);
+    watch.counting(read_by_key(source, keys), |records| records.iter().flatten().count() as u64).await
+}
+
+async fn read_by_key<R: Record>(source: &impl Source, keys: &[Key<R>]) -> Result<Vec<Option<R>>> {
     let context = source.context();
     let codec = context.codec();
     let stored =
@@ -446,6 +454,11 @@ pub(crate) async fn read_records<R: Record>(source: &impl Source, keys: &[Key<R>
 
 /// Reads up to `limit` records that live.
 async fn read_page<R: Record>(source: &impl Source, plan: &Plan, limit: usize) -> Result<Page<R>> {
+    let watch = operation("page").on(R::COLLECTION.name);
+    watch.counting(read_whole_page(source, plan, limit), |page| page.records.len() as u64).await
+}
+
+async fn read_whole_page<R: Record>(source: &impl Source, plan: &Plan, limit: usize) -> Result<Page<R>> {
     let context = source.context();
     let located = plan.locate(context.codec(), R::COLLECTION)?;
     let now = context.clock.now();
