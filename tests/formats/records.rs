@@ -1,6 +1,7 @@
 //! What is in the stores of each format: every kind of component, index and value.
 
 use serde::{Deserialize, Serialize};
+use strongroom::schema::Migration;
 use strongroom::{Json, Record, Schema, Timestamp};
 
 #[derive(Clone, Debug, PartialEq, Eq, Record, Serialize, Deserialize)]
@@ -34,6 +35,28 @@ pub(crate) struct Counter {
 
 pub(crate) fn schema() -> Schema {
     Schema::builder("fixture", 1).collection::<Note>().collection::<Counter>().build().unwrap()
+}
+
+/// A counter as the second version of the schema has it: a field that is in an index has another name, one is added, and an index over it.
+#[derive(Clone, Debug, PartialEq, Eq, Record, Serialize, Deserialize)]
+#[record(id = 2, name = "counters", key(name, sub))]
+#[index(id = 1, name = "number", on(number: ordered, flag))]
+#[index(id = 2, name = "parity", on(parity, number: ordered))]
+pub(crate) struct CounterV2 {
+    pub(crate) name: String,
+    pub(crate) sub: Option<i32>,
+    pub(crate) number: i64,
+    pub(crate) flag: bool,
+    pub(crate) parity: String,
+}
+
+pub(crate) fn to_v2(Counter { name, sub, value: number, flag }: Counter) -> strongroom::Result<CounterV2> {
+    Ok(CounterV2 { name, sub, number, flag, parity: format!("{}", number.rem_euclid(2)) })
+}
+
+pub(crate) fn schema_v2() -> Schema {
+    let schema = Schema::builder("fixture", 2).collection::<Note>().collection::<CounterV2>();
+    schema.migration(Migration::to(2).rewrite(to_v2)).build().unwrap()
 }
 
 /// A time so late that nothing expires before it.

@@ -3,15 +3,15 @@
 //! Cases must also hold where a codec blinds exact components. What several files say alike goes into `support`. What needs a second
 //! process is a role in [`ROLES`] and needs `Processes` and `Share`.
 
+mod migrations;
 mod support;
 
 use crate::Case;
 use crate::child::Role;
 
 /// What child processes do.
-pub(super) const ROLES: &[Role] = &[];
+pub(super) const ROLES: &[Role] = migrations::ROLES;
 
 pub(super) fn cases() -> Vec<Case> {
-    let groups: &[&[Case]] = &[];
-    groups.concat()
+    [migrations::cases()].concat()
 }

@@ -23,7 +23,6 @@ use super::context::Context;
 use super::keyspace::record_key;
 use super::rows::{damaged, record_value};
 use super::transaction::Transaction;
-use super::value;
 use crate::Result;
 use crate::key::{Component, Components};
 use crate::schema::{Exact, Index, IndexRef, Key, Ordered, Record};
@@ -227,7 +226,8 @@ impl<S: Source, R: Record, C> Query<S, R, C> {
     ///
     /// # Errors
     ///
-    /// `InvalidInput` for a cursor of another query, `Corrupt`, and those of the store's `scan`.
+    /// `InvalidInput` for a cursor of another query, `IndexBuilding` for an index that is not complete yet, `Corrupt`, and those of the
+    /// store's `scan`.
     pub async fn page(self) -> Result<Page<R>> {
         read_page(&self.source, &self.plan, self.plan.limit.unwrap_or(50)).await
     }
@@ -252,6 +252,7 @@ impl<S: Source, R: Record, C> Query<S, R, C> {
     pub async fn count(self) -> Result<u64> {
         let context = self.source.context();
         if R::COLLECTION.expiry.is_none() {
+            context.complete(self.source.read(), R::COLLECTION, self.plan.index).await?;
             let located = self.plan.locate(context.codec(), R::COLLECTION)?;
             let rows = self.source.read().summarize(&located.range).await?.rows;
             return Ok(self.plan.limit.map_or(rows, |limit| rows.min(limit as u64)));
@@ -432,7 +433,7 @@ pub(crate) async fn read_records<R: Record>(source: &impl Source, keys: &[Key<R>
                 None => None,
                 Some(content) => {
                     let value = record_value(content, R::COLLECTION.name, key)?;
-                    Some(value::decode(&value, R::COLLECTION.name)?)
+                    Some(context.decode(value, key)?)
                 }
             };
             if record.as_ref().is_some_and(|record| Key::of(record) != *asked) {
@@ -447,17 +448,13 @@ pub(crate) async fn read_records<R: Record>(source: &impl Source, keys: &[Key<R>
 /// Reads up to `limit` records that live.
 async fn read_page<R: Record>(source: &impl Source, plan: &Plan, limit: usize) -> Result<Page<R>> {
     let context = source.context();
+    context.complete(source.read(), R::COLLECTION, plan.index).await?;
     let located = plan.locate(context.codec(), R::COLLECTION)?;
     let now = context.clock.now();
     let page_max = context.store.info().limits.page_entries_max;
     let fetch = if plan.index == IndexRef::Primary { Fetch::Values } else { Fetch::Targets };
-    let mut opener = Opener {
-        codec: context.codec(),
-        plan,
-        prefix_len: located.prefix_len,
-        scratch: Components::new(),
-        key: Vec::new(),
-    };
+    let mut opener =
+        Opener { context, plan, prefix_len: located.prefix_len, scratch: Components::new(), key: Vec::new() };
     let mut page = Page { records: Vec::with_capacity(limit.min(CHUNK)), next: None, damaged: Vec::new() };
     let mut range = located.range;
     let mut barren = 0;
