@@ -31,6 +31,8 @@ pub enum ErrorKind {
     Corrupt,
     /// An index entry leads to a record that does not have it.
     IndexMismatch,
+    /// The index is still being built, by [`Database::migrate`](crate::Database::migrate) of this or another program. Ask again later.
+    IndexBuilding,
     /// The store's content was sealed by an encryption layer, and was opened without it: open it with its key.
     Encrypted,
     /// The store's catalog and the program's schema differ in a way that is not safe to reconcile.
@@ -206,7 +208,11 @@ impl Error {
     pub fn is_retryable(&self) -> bool {
         matches!(
             self.kind(),
-            ErrorKind::Conflict | ErrorKind::SnapshotExpired | ErrorKind::Busy | ErrorKind::Limit(Limit::Snapshots)
+            ErrorKind::Conflict
+                | ErrorKind::SnapshotExpired
+                | ErrorKind::Busy
+                | ErrorKind::IndexBuilding
+                | ErrorKind::Limit(Limit::Snapshots)
         )
     }
 

@@ -2,6 +2,7 @@
 
 mod behaviours;
 mod crash;
+mod cut;
 mod hostile;
 mod isolation;
 #[cfg(feature = "media")]

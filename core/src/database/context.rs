@@ -3,13 +3,16 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use bytes::Bytes;
+
 use super::activity::Activity;
-use super::catalog::revision_of_same;
+use super::catalog::{UnderWay, revision_of_same};
 use super::commit::GroupCommit;
 use super::keyspace::{CATALOG, Keyspace};
-use crate::schema::{EXPIRY_INDEX_ID, Schema};
-use crate::store::{Batch, Guard, KeyCodec, Limits, Outcome, Revision, Store, StoredKey};
-use crate::{Clock, Result};
+use super::value;
+use crate::schema::{Collection, EXPIRY_INDEX_ID, IndexRef, Record, Schema};
+use crate::store::{Batch, Guard, KeyCodec, Limits, Outcome, Read, Revision, Store, StoredKey};
+use crate::{Clock, Error, ErrorKind, Result};
 
 /// What every handle of one database shares.
 #[derive(Debug)]
@@ -20,6 +23,8 @@ pub struct Context {
     /// The revision of the catalog that this handle opened: every batch is bound to it, so that a program with an older
     /// schema, or another handle in this one, cannot write past an index that a newer one added.
     pub(crate) catalog: AtomicU64,
+    /// The indexes that were not complete when this handle was opened, each to be asked for before it is used.
+    pub(crate) building: Vec<Keyspace>,
     pub(crate) queue: GroupCommit,
     /// Held by a transaction that conflicted too often, so that those like it take turns.
     pub(crate) gate: tokio::sync::Mutex<()>,
@@ -39,6 +44,26 @@ impl Context {
         self.queue.counters.activity(transactions as u64)
     }
 
+    /// A record from its stored value, whichever shape it has. The error never holds content.
+    pub(crate) fn decode<R: Record>(&self, value: Bytes, key: &StoredKey) -> Result<R> {
+        value::decode(&self.schema.current(R::COLLECTION, value, key)?, R::COLLECTION.name)
+    }
+
+    /// A record's value in the shape of now.
+    pub(crate) fn encode<R: Record>(&self, record: &R) -> Result<Bytes> {
+        value::encode_as(self.schema.shape(R::COLLECTION.id), record)
+    }
+
+    /// Refuses an index that was not complete at the moment that is read.
+    pub(crate) async fn complete(&self, read: &dyn Read, collection: &Collection, index: IndexRef) -> Result<()> {
+        let space = Keyspace::of(collection, index);
+        if !self.building.contains(&space) || !UnderWay::of(read).await?.building.contains(&space) {
+            return Ok(());
+        }
+        let message = format!("{} is still being built; `Database::migrate` builds it", self.place(&space.bytes()));
+        Err(Error::new(ErrorKind::IndexBuilding, message))
+    }
+
     /// Commits one batch through the queue.
     pub(crate) async fn commit(&self, batch: Batch) -> Result<Outcome> {
         self.queue.commit(self.bound_to_catalog(batch)).await
@@ -51,12 +76,12 @@ impl Context {
         batch
     }
 
-    /// Whether the catalog is still the one that was opened: a layer that writes the same again, as one does that seals rows
-    /// with another key, has only moved it.
+    /// Whether the catalog is still the program's own: a migration that came further has only moved it, and so has a layer that writes the
+    /// same again, as one does that seals rows with another key.
     pub(crate) async fn follow_catalog(&self) -> Result<bool> {
         let revision = revision_of_same(&*self.store, &self.schema).await?;
         if let Some(revision) = revision {
-            self.catalog.fetch_max(revision.0, Ordering::Relaxed);
+            self.moved_to(revision);
         }
         Ok(revision.is_some())
     }
@@ -67,6 +92,11 @@ impl Context {
         let mut collections = self.schema.collections();
         let found = collections.find(|collection| space.is_some_and(|space| space.collection == collection.id));
         found.map_or("", |collection| collection.name)
+    }
+
+    /// The catalog is the program's own at this revision.
+    pub(crate) fn moved_to(&self, revision: Revision) {
+        self.catalog.fetch_max(revision.0, Ordering::Relaxed);
     }
 
     /// The collection and index that a stored key belongs to, by name.

@@ -64,6 +64,7 @@ async fn copy_page(from: &Context, to: &Context, erased: &Erased, page: Vec<Entr
     for Entry { key, content, .. } in page {
         let Some(content) = content else { continue };
         let value = record_value(content, place, &key)?;
+        let value = from.schema.current(erased.collection, value, &key)?;
         if (erased.inspect)(from.codec(), &value)?.key != key {
             return Err(damaged(place, "the record of another key", &key));
         }

@@ -7,13 +7,14 @@ mod context;
 mod copy;
 mod inspect;
 mod keyspace;
+mod migrate;
 mod overlay;
 mod query;
 mod rows;
 mod sizes;
 mod snapshot;
 mod transaction;
-mod value;
+pub(crate) mod value;
 mod write;
 
 use std::future::Future;
@@ -25,15 +26,17 @@ use crate::store::{Compaction, Read, Revision, Store, StoreInfo};
 use crate::{Clock, Result, SystemClock, Timestamp};
 
 pub use activity::Activity;
-pub use catalog::FORMAT_VERSION;
+pub(crate) use catalog::check_evolution;
+pub use catalog::{Duplicates, FORMAT_VERSION};
 pub use inspect::{CollectionCount, Problem, Stats, Verification};
 pub use query::{Cursor, Damage, Matchable, Page, Query, Sortable, Sorted, Source, Viewable};
-pub(crate) use rows::Erased;
+pub(crate) use rows::{Erased, fingerprint};
 pub use sizes::CollectionSize;
 pub use snapshot::Snapshot;
 pub use transaction::Transaction;
 pub use write::Committed;
 
+use catalog::{Opened, Until};
 use context::{Context, transaction_snapshots_max};
 use keyspace::Keyspace;
 use write::{Base, run};
@@ -49,6 +52,7 @@ pub struct Database {
 pub struct DatabaseBuilder {
     schema: Schema,
     clock: Arc<dyn Clock>,
+    until: Until,
 }
 
 impl DatabaseBuilder {
@@ -65,10 +69,10 @@ impl DatabaseBuilder {
     ///
     /// As [`Database::open`].
     pub async fn open(self, store: Arc<dyn Store>) -> Result<Database> {
-        let revision = operation("open")
-            .watch(catalog::open(&*store, &self.schema))
-            .await
-            .map_err(|error| error.during("open"))?;
+        let mut unheard = |_| {};
+        let opening = catalog::open(&*store, &self.schema, self.until, &mut unheard);
+        let Opened { revision, building } =
+            operation("open").watch(opening).await.map_err(|error| error.during("open"))?;
         let info = store.info();
         for collection in self.schema.collections().filter(|collection| collection.uncached) {
             info.caches.forbid(Keyspace::collection_range(collection.id));
@@ -77,6 +81,7 @@ impl DatabaseBuilder {
             schema: self.schema,
             clock: self.clock,
             catalog: revision.0.into(),
+            building,
             queue: commit::GroupCommit::new(store.clone()),
             gate: tokio::sync::Mutex::new(()),
             transaction_snapshots: tokio::sync::Semaphore::new(transaction_snapshots_max(&info.limits)),
@@ -88,20 +93,21 @@ impl DatabaseBuilder {
 
 impl Database {
     /// Opens a store with a schema. A new store gets the schema; one that has another version of it is brought to this one
-    /// where that is safe: new collections and indexes are added, an index over existing records is built, resumably.
+    /// where that is safe: new collections and indexes are added, an index over existing records is built, and the steps of the schema's
+    /// [migrations](crate::schema::Migration) are taken, resumably. With [`migrate_later`](DatabaseBuilder::migrate_later) most of it can wait.
     ///
     /// # Errors
     ///
-    /// `SchemaMismatch` with what differs, `UnsupportedVersion` for a newer format, `UniqueViolation` if a new unique index
-    /// meets duplicates, `Limit` if an entry of a new index would be too long (the schema is then as it was), `Corrupt`, and those of
-    /// the store.
+    /// `SchemaMismatch` with what differs, `UnsupportedVersion` for a newer format; `UniqueViolation` if a new unique index
+    /// meets duplicates, with the first of them as its source, [`Duplicates`]; `Limit` if an entry of a new index would be too long;
+    /// `Application` with what the function of a step returned: schema and records are then as they were. `Corrupt`, and those of the store.
     pub async fn open(store: impl Store, schema: Schema) -> Result<Self> {
         Self::builder(schema).open(Arc::new(store)).await
     }
 
     /// Begins a database with settings.
     pub fn builder(schema: Schema) -> DatabaseBuilder {
-        DatabaseBuilder { schema, clock: Arc::new(SystemClock) }
+        DatabaseBuilder { schema, clock: Arc::new(SystemClock), until: Until::Settled }
     }
 
     /// What the store is.

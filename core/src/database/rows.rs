@@ -1,12 +1,13 @@
 //! From a record to the rows it has: its own, and one for each index entry.
 
+use std::any::TypeId;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
 use super::keyspace::{Keyspace, append_stored, record_key};
 use crate::key::Components;
-use crate::schema::{Collection, IndexRef, Record};
+use crate::schema::{Collection, IndexRef, Record, Schema};
 use crate::store::{Content, KeyCodec, LinkTo, StoredKey};
 use crate::{Error, ErrorKind, Limit, Result};
 
@@ -75,7 +76,9 @@ fn index_row(
 pub(crate) struct Erased {
     /// The definition.
     pub(crate) collection: &'static Collection,
-    /// Decodes a stored value into what its rows must be.
+    /// The type itself.
+    pub(crate) record: TypeId,
+    /// Decodes a value of this very type's shape into what its rows must be.
     pub(crate) inspect: fn(&dyn KeyCodec, &[u8]) -> Result<Inspected>,
 }
 
@@ -90,7 +93,25 @@ pub(crate) struct Inspected {
 impl Erased {
     /// For the records of `R`.
     pub(crate) fn of<R: Record>() -> Self {
-        Erased { collection: R::COLLECTION, inspect: inspect::<R> }
+        Erased { collection: R::COLLECTION, record: TypeId::of::<R>(), inspect: inspect::<R> }
+    }
+}
+
+impl Schema {
+    /// The record type of a collection.
+    pub(crate) fn erased(&self, collection: u16) -> Option<&Erased> {
+        self.erased.iter().find(|erased| erased.collection.id == collection)
+    }
+
+    /// What the rows of a stored record must be, whichever shape it has.
+    pub(crate) fn inspect(
+        &self,
+        erased: &Erased,
+        codec: &dyn KeyCodec,
+        value: Bytes,
+        key: &StoredKey,
+    ) -> Result<Inspected> {
+        (erased.inspect)(codec, &self.current(erased.collection, value, key)?)
     }
 }
 

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::context::Context;
+use super::keyspace;
 use super::overlay::{Overlay, State};
 use super::query::{Query, Source, read_records};
 use super::rows::{IndexRows, index_rows, key_of, record_value};
-use super::{keyspace, value};
 use crate::schema::{Collection, Index, Key, Record};
 use crate::store::{Batch, Content, LinkTo, Read, Row, StoredKey, Write};
 use crate::{Error, ErrorKind, Limit, Result};
@@ -117,7 +117,7 @@ impl Transaction {
         self.overlay.get(std::slice::from_ref(&key)).await?;
         let now = self.context.clock.now();
         self.overlay.stage(|state| {
-            let Some(old) = old_record::<R>(state, &key)? else { return Ok(false) };
+            let Some(old) = old_record::<R>(&self.context, state, &key)? else { return Ok(false) };
             let entries = index_rows(self.context.codec(), &old, &key)?;
             entries.into_keys().for_each(|entry| state.write(entry, Write::Delete));
             state.write(key, Write::Delete);
@@ -129,7 +129,7 @@ impl Transaction {
         let codec = self.context.codec();
         let key = key_of(codec, record)?;
         let entries = index_rows(codec, record, &key)?;
-        let value = value::encode(record)?;
+        let value = self.context.encode(record)?;
         self.check_limits(&key, &entries, &value)?;
         if self.blind && expect == Expect::Absent {
             return self.overlay.stage(|state| {
@@ -145,7 +145,7 @@ impl Transaction {
         self.evict_expired_owners::<R>(&key, &reads[1..], &rows[1..]).await?;
         let now = self.context.clock.now();
         self.overlay.stage(|state| {
-            let old = old_record::<R>(state, &key)?;
+            let old = old_record::<R>(&self.context, state, &key)?;
             let lives = old.as_ref().is_some_and(|old| old.expires_at().is_none_or(|at| at > now));
             match expect {
                 Expect::Absent if lives => return Err(already_exists(R::COLLECTION)),
@@ -194,7 +194,7 @@ impl Transaction {
         let rows = self.overlay.get(&others).await?.rows;
         let now = self.context.clock.now();
         for ((entry, other), row) in held.into_iter().zip(others).zip(rows) {
-            let Some(record) = decode_row::<R>(row, &other)? else {
+            let Some(record) = decode_row::<R>(&self.context, row, &other)? else {
                 // A lone operation reads without a snapshot: this holder went after its entry was read. The entry is free,
                 // or else the guard on it tells.
                 self.overlay.stage(|state| {
@@ -246,16 +246,16 @@ fn owner(row: Option<&Row>) -> Option<&StoredKey> {
     }
 }
 
-fn old_record<R: Record>(state: &State, key: &StoredKey) -> Result<Option<R>> {
-    decode_row(state.current(key).flatten(), key)
+fn old_record<R: Record>(context: &Context, state: &State, key: &StoredKey) -> Result<Option<R>> {
+    decode_row(context, state.current(key).flatten(), key)
 }
 
-fn decode_row<R: Record>(row: Option<Row>, key: &StoredKey) -> Result<Option<R>> {
+fn decode_row<R: Record>(context: &Context, row: Option<Row>, key: &StoredKey) -> Result<Option<R>> {
     match row.map(|row| row.content) {
         None => Ok(None),
         Some(content) => {
             let value = record_value(content, R::COLLECTION.name, key)?;
-            value::decode(&value, R::COLLECTION.name).map(Some)
+            context.decode(value, key).map(Some)
         }
     }
 }

@@ -20,6 +20,7 @@ pub(super) fn kind(error: &Error) -> &'static str {
         ErrorKind::Limit(_) => "limit",
         ErrorKind::InvalidInput => "invalid_input",
         ErrorKind::Corrupt => "corrupt",
+        ErrorKind::IndexBuilding => "index_building",
         ErrorKind::IndexMismatch => "index_mismatch",
         ErrorKind::Encrypted => "encrypted",
         ErrorKind::SchemaMismatch => "schema_mismatch",

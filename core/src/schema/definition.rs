@@ -4,7 +4,7 @@ use crate::database::Erased;
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::Kind;
 
-use super::Record;
+use super::{Migration, Record};
 
 /// The index id that the framework uses for `expires_at`; a collection cannot use it itself.
 pub const EXPIRY_INDEX_ID: u8 = 255;
@@ -121,12 +121,16 @@ pub struct Schema {
     pub(crate) version: u32,
     pub(crate) erased: Vec<Erased>,
     pub(crate) removed: Vec<u16>,
+    /// The oldest first.
+    pub(crate) migrations: Vec<Migration>,
 }
 
 impl Schema {
     /// Begins a schema. `name` is permanent; `version` grows with every change.
     pub fn builder(name: &'static str, version: u32) -> SchemaBuilder {
-        SchemaBuilder { schema: Schema { name, version, erased: Vec::new(), removed: Vec::new() } }
+        SchemaBuilder {
+            schema: Schema { name, version, erased: Vec::new(), removed: Vec::new(), migrations: Vec::new() },
+        }
     }
 
     /// The schema's name.
@@ -142,6 +146,18 @@ impl Schema {
     /// Its collections, in the order given.
     pub fn collections(&self) -> impl Iterator<Item = &'static Collection> + '_ {
         self.erased.iter().map(|erased| erased.collection)
+    }
+
+    /// Checks that a store of an `older` version of this schema can be opened with this one, as [`Database::open`](crate::Database::open)
+    /// does: for a test that keeps the older declarations. What depends on the records (duplicates under a unique index, what the steps of a
+    /// migration make of them) shows only then.
+    ///
+    /// # Errors
+    ///
+    /// `SchemaMismatch` with the first difference that is not safe: another schema or an older version; an id that a removed one had; a
+    /// changed component; a collection or index that is missing and not declared removed; a migration that is missing.
+    pub fn check_evolution(&self, older: &Schema) -> Result<()> {
+        crate::database::check_evolution(older, self)
     }
 
     /// The collection of this name.
@@ -171,12 +187,20 @@ impl SchemaBuilder {
         self
     }
 
+    /// Adds the steps to one version, the oldest first. They are never removed from the list or changed: a store may still be older.
+    #[must_use]
+    pub fn migration(mut self, migration: Migration) -> Self {
+        self.schema.migrations.push(migration);
+        self
+    }
+
     /// Checks and gives the schema.
     ///
     /// # Errors
     ///
     /// `SchemaMismatch`, naming the collection: an id or name used twice, a reserved or removed id, no key, an index
-    /// without components, more than one multi component in an index.
+    /// without components, more than one multi component in an index; migrations that do not follow each other, or one that begins or
+    /// ends with another type than the collection has there.
     pub fn build(self) -> Result<Schema> {
         let schema = self.schema;
         let collections: Vec<_> = schema.collections().collect();
@@ -221,6 +245,7 @@ impl SchemaBuilder {
                 }
             }
         }
+        schema.check_migrations()?;
         Ok(schema)
     }
 }

@@ -3,6 +3,7 @@
 //! Cases must also hold where a codec blinds exact components. What several files say alike goes into `support`. What needs a second
 //! process is a role in [`ROLES`] and needs `Processes` and `Share`.
 
+mod migrations;
 mod observed;
 mod support;
 
@@ -10,9 +11,8 @@ use crate::Case;
 use crate::child::Role;
 
 /// What child processes do.
-pub(super) const ROLES: &[Role] = &[];
+pub(super) const ROLES: &[Role] = migrations::ROLES;
 
 pub(super) fn cases() -> Vec<Case> {
-    let groups: &[&[Case]] = &[observed::CASES];
-    groups.concat()
+    [migrations::cases(), observed::CASES.to_vec()].concat()
 }

@@ -21,6 +21,8 @@ mod support;
 mod transactions;
 mod unique;
 
+pub(super) use support::poll_at_most;
+
 use crate::Case;
 
 pub(super) fn cases() -> Vec<Case> {

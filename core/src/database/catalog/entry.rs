@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::FORMAT_VERSION;
+use super::super::keyspace::Keyspace;
+use super::{FORMAT_VERSION, FORMAT_WITHOUT_MIGRATIONS};
 use crate::key::Kind;
 use crate::schema::{Collection, ComponentDef, IndexDef, Presence, Role, Schema};
 
@@ -17,8 +18,11 @@ pub(super) struct Catalog {
     pub(super) removed: Vec<u16>,
     /// Keyspaces whose rows are still to be dropped: a collection, or one index of it.
     pub(super) drops: Vec<(u16, Option<u8>)>,
-    /// While indexes are being built: the catalog to return to if that fails.
+    /// While an upgrade is being prepared: the catalog to return to if that fails.
     pub(super) before: Option<Box<Catalog>>,
+    /// Collections that may hold records of an older shape than their newest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) rewriting: Vec<u16>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +32,9 @@ pub(super) struct CollectionEntry {
     pub(super) key: Vec<ComponentEntry>,
     pub(super) indexes: Vec<IndexEntry>,
     pub(super) removed_indexes: Vec<u8>,
+    /// The schema versions that gave its records another shape, the newest last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) shapes: Vec<u32>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,27 +59,63 @@ pub(super) struct ComponentEntry {
 impl Catalog {
     /// The catalog of a new store.
     pub(super) fn of(schema: &Schema) -> Self {
+        // A store that no migration has touched stays readable for programs that know none.
+        let format = if schema.migrations.is_empty() { FORMAT_WITHOUT_MIGRATIONS } else { FORMAT_VERSION };
         Catalog {
-            format: FORMAT_VERSION,
+            format,
             schema: schema.name.to_owned(),
             version: schema.version,
-            collections: schema.collections().map(CollectionEntry::of).collect(),
+            collections: schema.collections().map(|collection| CollectionEntry::of(collection, schema)).collect(),
             removed: schema.removed.clone(),
             drops: Vec::new(),
             before: None,
+            rewriting: Vec::new(),
         }
+    }
+
+    pub(super) fn collection(&self, id: u16) -> Option<&CollectionEntry> {
+        self.collections.iter().find(|collection| collection.id == id)
+    }
+
+    /// The indexes whose entries are not complete yet.
+    pub(super) fn building(&self) -> impl Iterator<Item = Keyspace> {
+        self.collections.iter().flat_map(|collection| {
+            let building = collection.indexes.iter().filter(|index| index.building);
+            building.map(|index| Keyspace { collection: collection.id, index: index.id })
+        })
+    }
+
+    pub(super) fn indexes_mut(&mut self) -> impl Iterator<Item = &mut IndexEntry> {
+        self.collections.iter_mut().flat_map(|collection| &mut collection.indexes)
+    }
+
+    /// The collections that an announced upgrade adds.
+    pub(super) fn added(&self) -> impl Iterator<Item = &CollectionEntry> {
+        let is_added = |id| self.before.as_ref().is_some_and(|before| before.collection(id).is_none());
+        self.collections.iter().filter(move |collection| is_added(collection.id))
+    }
+
+    /// Whether rows are still to be written or dropped.
+    pub(super) fn is_under_way(&self) -> bool {
+        self.building().next().is_some() || !self.rewriting.is_empty() || !self.drops.is_empty()
     }
 }
 
 impl CollectionEntry {
-    pub(super) fn of(collection: &Collection) -> Self {
+    pub(super) fn of(collection: &Collection, schema: &Schema) -> Self {
         CollectionEntry {
+            shapes: schema.shapes(collection.id),
             id: collection.id,
             name: collection.name.to_owned(),
             key: components(collection.key),
             indexes: collection.indexes.iter().chain(collection.expiry).map(IndexEntry::of).collect(),
             removed_indexes: collection.removed_indexes.to_vec(),
         }
+    }
+
+    /// The shape that its records are written in.
+    pub(super) fn shape(&self) -> u32 {
+        self.shapes.last().copied().unwrap_or(0)
     }
 }
 

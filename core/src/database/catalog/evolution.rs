@@ -21,6 +21,9 @@ pub(super) fn evolve(stored: &Catalog, schema: &Schema) -> Result<Catalog> {
         ));
     }
     let mut wanted = Catalog::of(schema);
+    // What the records need to be read stays so, whatever the program still knows.
+    wanted.format = wanted.format.max(stored.format);
+    wanted.rewriting.clone_from(&stored.rewriting);
     wanted.drops.clone_from(&stored.drops);
     wanted.before.clone_from(&stored.before);
     wanted.removed = union(&stored.removed, &wanted.removed);
@@ -32,7 +35,13 @@ pub(super) fn evolve(stored: &Catalog, schema: &Schema) -> Result<Catalog> {
             ));
         }
         if let Some(old) = stored.collections.iter().find(|old| old.id == collection.id) {
-            evolve_collection(old, collection, &mut wanted.drops)?;
+            let reshaped = evolve_shapes(old, collection, stored.version)?;
+            if reshaped && !wanted.rewriting.contains(&collection.id) {
+                wanted.rewriting.push(collection.id);
+            }
+            evolve_collection(old, collection, reshaped, &mut wanted.drops)?;
+            let before = stored.before.as_ref().map_or(Some(old), |before| before.collection(collection.id));
+            begins_as_stored(before, collection, schema)?;
         }
     }
     for old in &stored.collections {
@@ -45,17 +54,68 @@ pub(super) fn evolve(stored: &Catalog, schema: &Schema) -> Result<Catalog> {
                 old.name, old.id
             ));
         }
+        wanted.rewriting.retain(|id| *id != old.id);
         wanted.drops.push((old.id, None));
     }
     Ok(wanted)
 }
 
+/// Checks that a store of the older schema can be opened with the newer one.
+pub(crate) fn check_evolution(older: &Schema, newer: &Schema) -> Result<()> {
+    evolve(&Catalog::of(older), newer).map(drop)
+}
+
+/// Whether the program has migrations of a collection that the store has not seen.
+fn evolve_shapes(old: &CollectionEntry, new: &CollectionEntry, stored_version: u32) -> Result<bool> {
+    let Some(later) = new.shapes.strip_prefix(&old.shapes[..]) else {
+        return refuse(format!(
+            "the records of collection {} were rewritten by the migrations to the versions {:?}, the program has those to {:?}; a \
+             migration is never removed",
+            new.name, old.shapes, new.shapes
+        ));
+    };
+    match later.first() {
+        Some(to) if *to <= stored_version => refuse(format!(
+            "the migration to version {to} rewrites collection {}, and the store has version {stored_version} without it; a rewrite must lead \
+             to a newer version",
+            new.name
+        )),
+        first => Ok(first.is_some()),
+    }
+}
+
+/// Checks that the type which the next rewrite begins with has the key and the kept indexes that the store has: by them it is told
+/// whether a record's entries stay as they are.
+fn begins_as_stored(stored: Option<&CollectionEntry>, new: &CollectionEntry, schema: &Schema) -> Result<()> {
+    let Some(stored) = stored else { return Ok(()) };
+    let Some(rewrite) = schema.rewrites(new.id).find(|rewrite| rewrite.to > stored.shape()) else { return Ok(()) };
+    let old = CollectionEntry::of(rewrite.old.collection, schema);
+    let place = format!("collection {} as the migration to version {} begins with it", new.name, rewrite.to);
+    same_components(&format!("the key of {place}"), &stored.key, &old.key, Names::Count)?;
+    for kept in stored.indexes.iter().filter(|index| new.indexes.iter().any(|same| same.id == index.id)) {
+        match old.indexes.iter().find(|index| index.id == kept.id) {
+            Some(index) => same_index(&place, kept, index, Names::Count)?,
+            None => return refuse(format!("{place} lacks index {} (id {}), which the store has", kept.name, kept.id)),
+        }
+    }
+    Ok(())
+}
+
+/// Whether a component's field must have its old name: a rewrite may give it another.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Names {
+    Count,
+    MayChange,
+}
+
 fn evolve_collection(
     old: &CollectionEntry,
     new: &mut CollectionEntry,
+    reshaped: bool,
     drops: &mut Vec<(u16, Option<u8>)>,
 ) -> Result<()> {
-    same_components(&format!("the key of collection {}", new.name), &old.key, &new.key)?;
+    let names = if reshaped { Names::MayChange } else { Names::Count };
+    same_components(&format!("the key of collection {}", new.name), &old.key, &new.key, names)?;
     new.removed_indexes = union(&old.removed_indexes, &new.removed_indexes);
     for index in &mut new.indexes {
         if old.removed_indexes.contains(&index.id) {
@@ -66,7 +126,7 @@ fn evolve_collection(
         }
         match old.indexes.iter().find(|old| old.id == index.id) {
             Some(old) => {
-                same_index(&new.name, old, index)?;
+                same_index(&format!("collection {}", new.name), old, index, names)?;
                 index.building = old.building;
             }
             None => index.building = true,
@@ -95,16 +155,20 @@ fn evolve_collection(
     Ok(())
 }
 
-fn same_index(collection: &str, old: &IndexEntry, new: &IndexEntry) -> Result<()> {
-    let place = format!("index {} (id {}) of collection {collection}", new.name, new.id);
-    same_components(&place, &old.components, &new.components)?;
+fn same_index(collection: &str, old: &IndexEntry, new: &IndexEntry, names: Names) -> Result<()> {
+    let place = format!("index {} (id {}) of {collection}", new.name, new.id);
+    same_components(&place, &old.components, &new.components, names)?;
     if old.unique != new.unique {
         return refuse(format!(
             "{place}: unique was {}, is {}; a changed index needs a new id",
             old.unique, new.unique
         ));
     }
-    if old.while_absent != new.while_absent {
+    let same_condition = match names {
+        Names::Count => old.while_absent == new.while_absent,
+        Names::MayChange => old.while_absent.is_some() == new.while_absent.is_some(),
+    };
+    if !same_condition {
         return refuse(format!(
             "{place}: while_absent was {}, is {}; a changed index needs a new id",
             old.while_absent.as_deref().unwrap_or("none"),
@@ -114,8 +178,12 @@ fn same_index(collection: &str, old: &IndexEntry, new: &IndexEntry) -> Result<()
     Ok(())
 }
 
-fn same_components(place: &str, old: &[ComponentEntry], new: &[ComponentEntry]) -> Result<()> {
-    if old == new {
+fn same_components(place: &str, old: &[ComponentEntry], new: &[ComponentEntry], names: Names) -> Result<()> {
+    let same = |(old, new): (&ComponentEntry, &ComponentEntry)| {
+        let named = ComponentEntry { field: new.field.clone(), ..old.clone() };
+        if names == Names::MayChange { named == *new } else { old == new }
+    };
+    if old.len() == new.len() && old.iter().zip(new).all(same) {
         return Ok(());
     }
     let describe = |parts: &[ComponentEntry]| parts.iter().map(ComponentEntry::describe).collect::<Vec<_>>().join(", ");

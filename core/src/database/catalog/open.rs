@@ -7,157 +7,108 @@ use super::super::commit::commit_alone;
 use super::super::context::catalog_key;
 use super::super::keyspace::Keyspace;
 use super::super::value;
-use super::FORMAT_VERSION;
-use super::build::{build_index, progress_key};
 use super::entry::Catalog;
 use super::evolution::evolve;
-use crate::observe::operation;
+use super::settle::settle;
+use super::upgrade::upgrade;
+use super::{FORMAT_VERSION, Until};
 use crate::schema::Schema;
 use crate::store::{
-    Batch, Content, ENCRYPTION_HEADER, Fetch, Guard, KeyRange, Outcome, Revision, Scan, Store, StoredKey, Write,
+    Batch, Content, ENCRYPTION_HEADER, Fetch, Guard, KeyRange, Read, Revision, Scan, Store, StoredKey, Write,
 };
 use crate::{Error, ErrorKind, Result};
 
 /// How deep a catalog is nested at most: two catalogs, one in the other.
 const DEPTH_MAX: usize = 32;
 
-/// Brings the store's catalog to the program's schema; gives the revision of the catalog's row.
+/// What an opening found.
+pub(crate) struct Opened {
+    /// Of the catalog's row.
+    pub(crate) revision: Revision,
+    /// The indexes that are not complete yet.
+    pub(crate) building: Vec<Keyspace>,
+}
+
+/// Brings the store's catalog to the program's schema, and the records as far as `until` says. `done` is told how many records were gone
+/// over after each batch.
 ///
 /// Safe to race and to be interrupted: every step is one guarded batch, and what is left of an interrupted one is finished
 /// by whoever opens the store next.
-pub(crate) async fn open(store: &dyn Store, schema: &Schema) -> Result<Revision> {
+pub(crate) async fn open(
+    store: &dyn Store,
+    schema: &Schema,
+    until: Until,
+    done: &mut (dyn FnMut(u64) + Send),
+) -> Result<Opened> {
     loop {
         let Some((stored, revision)) = read(store).await? else {
             let nothing = refuse_rows_without_catalog(store).await?;
             if let Some(revision) = create(store, nothing, &Catalog::of(schema)).await? {
-                return Ok(revision);
+                return Ok(Opened { revision, building: Vec::new() });
             }
             continue;
         };
         let mut wanted = evolve(&stored, schema)?;
-        let building = wanted.collections.iter().flat_map(|collection| &collection.indexes).any(|index| index.building);
-        if !building && wanted.drops.is_empty() {
+        if wanted == stored && stored.before.is_none() {
+            if until == Until::Decided || !stored.is_under_way() {
+                return Ok(Opened { revision, building: stored.building().collect() });
+            }
+            settle(store, schema, stored, revision, done).await?;
+        } else if wanted.is_under_way() || has_splits(schema, &stored) {
+            upgrade(store, schema, &stored, revision, wanted, until).await?;
+        } else {
             wanted.before = None;
-            if wanted == stored {
-                return Ok(revision);
-            }
-            if let Some(revision) = replace(store, revision, &wanted).await? {
-                return Ok(revision);
-            }
-            continue;
-        }
-        if let Some(revision) = upgrade(store, schema, &stored, revision, wanted).await? {
-            return Ok(revision);
+            replace(store, revision, &wanted).await?;
         }
     }
+}
+
+/// Whether there are records to be made from those that the store has.
+fn has_splits(schema: &Schema, stored: &Catalog) -> bool {
+    let mut later = schema.migrations.iter().filter(|migration| migration.to > stored.version);
+    later.any(|migration| !migration.splits.is_empty())
 }
 
 /// The revision of the catalog's row, if the catalog is the program's schema, whole: a layer may have written the same again.
 pub(crate) async fn revision_of_same(store: &dyn Store, schema: &Schema) -> Result<Option<Revision>> {
     let Some((stored, revision)) = read(store).await? else { return Ok(None) };
     let is_same = evolve(&stored, schema).is_ok_and(|wanted| wanted == stored);
-    let is_whole = stored.before.is_none() && stored.drops.is_empty();
-    Ok((is_same && is_whole).then_some(revision))
+    Ok((is_same && stored.before.is_none()).then_some(revision))
 }
 
-/// Announces the new indexes, builds them, then drops what was removed. `None`: somebody else changed the catalog; look anew.
-async fn upgrade(
-    store: &dyn Store,
-    schema: &Schema,
-    stored: &Catalog,
-    revision: Revision,
-    mut wanted: Catalog,
-) -> Result<Option<Revision>> {
-    let version = wanted.version;
-    // Until all is built the store is not of the new version.
-    wanted.version = stored.version;
-    if wanted.before.is_none() {
-        wanted.before = Some(Box::new(stored.clone()));
-    }
-    let mut revision = if wanted == *stored {
-        revision
-    } else {
-        let Some(revision) = replace(store, revision, &wanted).await? else { return Ok(None) };
-        revision
-    };
-    for collection in &wanted.collections {
-        for index in collection.indexes.iter().filter(|index| index.building) {
-            let space = Keyspace { collection: collection.id, index: index.id };
-            let name = schema.collections().find(|known| known.id == space.collection).map_or("", |known| known.name);
-            if let Err(error) = operation("build_index").on(name).watch(build_index(store, schema, space)).await {
-                if cannot_succeed(&error) {
-                    restore(store, &wanted, revision).await?;
-                }
-                return Err(error);
-            }
-        }
-    }
-    for collection in &mut wanted.collections {
-        collection.indexes.iter_mut().for_each(|index| index.building = false);
-    }
-    wanted.version = version;
-    wanted.before = None;
-    match replace(store, revision, &wanted).await? {
-        Some(now) => revision = now,
-        None => return Ok(None),
-    }
-    if wanted.drops.is_empty() {
-        return Ok(Some(revision));
-    }
-    for (collection, index) in std::mem::take(&mut wanted.drops) {
-        let range = match index {
-            None => Keyspace::collection_range(collection),
-            Some(index) => Keyspace { collection, index }.range(),
+/// What of an upgrade is still to be done, at the moment that is read.
+#[derive(Default)]
+pub(crate) struct UnderWay {
+    /// Whether there is something.
+    pub(crate) anything: bool,
+    /// The indexes that are not complete yet.
+    pub(crate) building: Vec<Keyspace>,
+    /// Where rows of removed collections and indexes may be.
+    pub(crate) removed: Vec<KeyRange>,
+}
+
+impl UnderWay {
+    pub(crate) async fn of(store: &dyn Read) -> Result<Self> {
+        let Some((catalog, _)) = read(store).await? else {
+            return Err(Error::new(ErrorKind::Corrupt, "the store has lost its catalog; restore it from a copy"));
         };
-        if !drop_under(store, &range, revision).await? {
-            return Ok(None);
-        }
-    }
-    replace(store, revision, &wanted).await
-}
-
-/// Drops a range as long as the catalog is still that of `revision`. `false`: it is not, so the range may be in use again.
-async fn drop_under(store: &dyn Store, range: &KeyRange, revision: Revision) -> Result<bool> {
-    let guard = Guard::Key { key: catalog_key(), revision: Some(revision) };
-    match store.drop_range(range, &[guard]).await? {
-        Outcome::Committed(_) => Ok(true),
-        Outcome::Conflict { .. } => Ok(false),
-        Outcome::Rejected(error) => Err(error),
+        Ok(UnderWay {
+            anything: catalog.is_under_way(),
+            building: catalog.building().collect(),
+            removed: catalog.drops.iter().map(|drop| dropped(*drop)).collect(),
+        })
     }
 }
 
-/// Whether the records themselves stand in the way of an index, so that building it again would fail again: duplicates, an
-/// entry longer than a key may be, a record that cannot be read.
-fn cannot_succeed(error: &Error) -> bool {
-    error.kind() == ErrorKind::UniqueViolation || error.is_limit() || error.is_corrupt()
+/// The rows of a removed collection, or of one index of it.
+pub(super) fn dropped((collection, index): (u16, Option<u8>)) -> KeyRange {
+    match index {
+        None => Keyspace::collection_range(collection),
+        Some(index) => Keyspace { collection, index }.range(),
+    }
 }
 
-/// Leaves the schema as it was before an upgrade that cannot succeed.
-async fn restore(store: &dyn Store, wanted: &Catalog, revision: Revision) -> Result<()> {
-    let Some(before) = &wanted.before else { return Ok(()) };
-    let indexes = wanted.collections.iter().flat_map(|collection| {
-        let building = collection.indexes.iter().filter(|index| index.building);
-        building.map(|index| Keyspace { collection: collection.id, index: index.id })
-    });
-    let spaces: Vec<Keyspace> = indexes.collect();
-    // The progress goes first: whoever is interrupted between the two must not take a part of the entries for all up to
-    // there. And only if the catalog is still this one: another process may have finished the indexes and be using them.
-    let mut batch = Batch::default();
-    batch.guards.push(Guard::Key { key: catalog_key(), revision: Some(revision) });
-    batch.writes.extend(spaces.iter().map(|space| (progress_key(*space), Write::Delete)));
-    if commit_alone(store, batch).await?.is_none() {
-        return Ok(());
-    }
-    for space in spaces {
-        if !drop_under(store, &space.range(), revision).await? {
-            return Ok(());
-        }
-    }
-    replace(store, revision, before).await?;
-    Ok(())
-}
-
-async fn read(store: &dyn Store) -> Result<Option<(Catalog, Revision)>> {
+async fn read(store: &dyn Read) -> Result<Option<(Catalog, Revision)>> {
     let [catalog, header] = <[_; 2]>::try_from(store.get(&[catalog_key(), ENCRYPTION_HEADER]).await?.rows)
         .map_err(|_| Error::new(ErrorKind::Corrupt, "the backend gave another number of rows than it was asked for"))?;
     if header.is_some() {
@@ -212,7 +163,7 @@ async fn create(store: &dyn Store, nothing: Guard, catalog: &Catalog) -> Result<
 }
 
 /// Writes the catalog if it is still what was read. `None`: it is not.
-async fn replace(store: &dyn Store, revision: Revision, catalog: &Catalog) -> Result<Option<Revision>> {
+pub(super) async fn replace(store: &dyn Store, revision: Revision, catalog: &Catalog) -> Result<Option<Revision>> {
     let mut batch = Batch::default();
     batch.guards.push(Guard::Key { key: catalog_key(), revision: Some(revision) });
     batch.writes.insert(catalog_key(), Write::Put(value::encode(catalog)?));

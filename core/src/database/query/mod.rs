@@ -23,7 +23,6 @@ use super::context::Context;
 use super::keyspace::record_key;
 use super::rows::{damaged, record_value};
 use super::transaction::Transaction;
-use super::value;
 use crate::Result;
 use crate::key::{Component, Components};
 use crate::observe::operation;
@@ -228,7 +227,8 @@ impl<S: Source, R: Record, C> Query<S, R, C> {
     ///
     /// # Errors
     ///
-    /// `InvalidInput` for a cursor of another query, `Corrupt`, and those of the store's `scan`.
+    /// `InvalidInput` for a cursor of another query, `IndexBuilding` for an index that is not complete yet, `Corrupt`, and those of the
+    /// store's `scan`.
     pub async fn page(self) -> Result<Page<R>> {
         read_page(&self.source, &self.plan, self.plan.limit.unwrap_or(50)).await
     }
@@ -253,6 +253,7 @@ impl<S: Source, R: Record, C> Query<S, R, C> {
     pub async fn count(self) -> Result<u64> {
         let context = self.source.context();
         if R::COLLECTION.expiry.is_none() {
+            context.complete(self.source.read(), R::COLLECTION, self.plan.index).await?;
             let located = self.plan.locate(context.codec(), R::COLLECTION)?;
             let counted = self.source.read().summarize(&located.range);
             let watch = operation("count").on(R::COLLECTION.name);
@@ -440,7 +441,7 @@ async fn read_by_key<R: Record>(source: &impl Source, keys: &[Key<R>]) -> Result
                 None => None,
                 Some(content) => {
                     let value = record_value(content, R::COLLECTION.name, key)?;
-                    Some(value::decode(&value, R::COLLECTION.name)?)
+                    Some(context.decode(value, key)?)
                 }
             };
             if record.as_ref().is_some_and(|record| Key::of(record) != *asked) {
@@ -460,17 +461,13 @@ async fn read_page<R: Record>(source: &impl Source, plan: &Plan, limit: usize) -
 
 async fn read_whole_page<R: Record>(source: &impl Source, plan: &Plan, limit: usize) -> Result<Page<R>> {
     let context = source.context();
+    context.complete(source.read(), R::COLLECTION, plan.index).await?;
     let located = plan.locate(context.codec(), R::COLLECTION)?;
     let now = context.clock.now();
     let page_max = context.store.info().limits.page_entries_max;
     let fetch = if plan.index == IndexRef::Primary { Fetch::Values } else { Fetch::Targets };
-    let mut opener = Opener {
-        codec: context.codec(),
-        plan,
-        prefix_len: located.prefix_len,
-        scratch: Components::new(),
-        key: Vec::new(),
-    };
+    let mut opener =
+        Opener { context, plan, prefix_len: located.prefix_len, scratch: Components::new(), key: Vec::new() };
     let mut page = Page { records: Vec::with_capacity(limit.min(CHUNK)), next: None, damaged: Vec::new() };
     let mut range = located.range;
     let mut barren = 0;

@@ -1,12 +1,12 @@
 //! From an entry of a page to a checked record.
 
+use super::super::context::Context;
 use super::super::keyspace::{Keyspace, append_stored};
 use super::super::rows::{damaged, fingerprint, key_of, mismatch, record_value, unreadable};
-use super::super::value;
 use super::plan::Plan;
 use crate::key::Components;
 use crate::schema::{IndexRef, Record};
-use crate::store::{Content, Entry, KeyCodec, StoredKey};
+use crate::store::{Content, Entry, StoredKey};
 use crate::{Error, ErrorKind, Result};
 
 /// A row that a query could not read, when it was asked to [skip](super::Query::skip_damaged) such rows.
@@ -27,7 +27,7 @@ impl Damage {
 
 /// Opens the entries of one query.
 pub(super) struct Opener<'q> {
-    pub(super) codec: &'q dyn KeyCodec,
+    pub(super) context: &'q Context,
     pub(super) plan: &'q Plan,
     pub(super) prefix_len: usize,
     pub(super) scratch: Components,
@@ -61,12 +61,12 @@ impl Opener<'_> {
             return Err(self.wrong::<R>("a row without its content", &key));
         };
         let value = record_value(content, &self.place::<R>(), &key)?;
-        let record: R = value::decode(&value, R::COLLECTION.name).map_err(|error| {
+        let record: R = self.context.decode(value, &key).map_err(|error| {
             // Keeps the kind, names the row.
             Error::new(error.kind(), format!("{error} (row {})", fingerprint(&key)))
         })?;
         if let Some(target) = &tail
-            && key_of(self.codec, &record)? != *target
+            && key_of(self.context.codec(), &record)? != *target
         {
             return Err(mismatch(&self.place::<R>(), "a record under the key of another", &key));
         }
@@ -87,7 +87,7 @@ impl Opener<'_> {
         let unique = R::COLLECTION.index(self.plan.index).is_some_and(|index| index.unique);
         let tail = tail.filter(|_| !unique).map_or(&[][..], StoredKey::as_bytes);
         let Some(shown) = key.as_bytes().strip_suffix(tail) else { return Ok(false) };
-        let (plan, codec, prefix_len, buffer) = (self.plan, self.codec, self.prefix_len, &mut self.key);
+        let (plan, codec, prefix_len, buffer) = (self.plan, self.context.codec(), self.prefix_len, &mut self.key);
         let fixed = plan.equal.len();
         let mut found = Ok(false);
         record.index_entries(plan.index, &mut self.scratch, &mut |components| {

@@ -1,20 +1,19 @@
 //! Building an index over what is there: complete or not at all, and finished after any interruption.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use async_trait::async_trait;
 use futures_util::TryStreamExt;
 use serde::{Deserialize, Serialize};
-use strongroom_core::store::{Batch, Guard, KeyRange, Limits, Outcome, Store};
-use strongroom_core::{Database, Error, ErrorKind, Limit, Record, Result, Schema, Timestamp};
+use strongroom_core::store::{KeyRange, Limits};
+use strongroom_core::{Database, ErrorKind, Limit, Record, Result, Schema, Timestamp};
 
 use super::super::meanwhile::{Meanwhile, Moment};
 use super::super::support::{at, kind, one, open_as, put_all, rows, some, sound};
 use super::{First, WithCode, WithTime, declared, filled, item, items, refused};
 use crate::case::cases;
 use crate::context::Site;
-use crate::twist::{Twist, Twisted};
+use crate::groups::cut::Cut;
+use crate::twist::Twisted;
 use crate::{Checked, Context, Failure, ensure, ensure_eq, ensure_kind};
 
 cases! { Typed;
@@ -141,44 +140,9 @@ async fn an_index_whose_entries_are_too_long_is_refused_and_nothing_changes(cont
     Ok(())
 }
 
-/// Fails every change after a number of them, as if the program had ended there. The first that fails may have happened all
-/// the same: then only its answer is lost.
-#[derive(Debug)]
-struct Cut {
-    after: usize,
-    late: bool,
-    asked: AtomicUsize,
-}
-
-impl Cut {
-    async fn change<T>(&self, change: impl Future<Output = Result<T>>) -> Result<T> {
-        let number = self.asked.fetch_add(1, Ordering::SeqCst);
-        if number < self.after {
-            return change.await;
-        }
-        if self.late && number == self.after {
-            change.await?;
-            return Err(Error::new(ErrorKind::CommitUnknown, "the answer is lost"));
-        }
-        Err(Error::new(ErrorKind::Io, "cut off"))
-    }
-}
-
-#[async_trait]
-impl Twist for Cut {
-    async fn commit(&self, inner: &Arc<dyn Store>, batches: Vec<Batch>) -> Result<Vec<Outcome>> {
-        self.change(inner.commit(batches)).await
-    }
-
-    async fn drop_range(&self, inner: &Arc<dyn Store>, range: &KeyRange, guards: &[Guard]) -> Result<Outcome> {
-        self.change(inner.drop_range(range, guards)).await
-    }
-}
-
 /// Opens the store, and is cut off after so many changes.
 async fn open_cut(site: &Site, schema: Schema, after: usize, late: bool) -> Result<Database> {
-    let cut = Cut { after, late, asked: AtomicUsize::new(0) };
-    Database::builder(schema).open(Arc::new(Twisted::new(site.store.clone(), Arc::new(cut)))).await
+    Database::builder(schema).open(Cut::new(after, late).over(&site.store)).await
 }
 
 declared!(Gone(id = 2, name = "gone", key(id)), index(id = 1, name = "color", on(color)));

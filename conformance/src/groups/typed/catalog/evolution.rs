@@ -187,8 +187,8 @@ async fn a_catalog_of_a_newer_format_is_refused(context: Context) -> Checked {
     for newer in [
         // Another version of everything that is stored.
         &b"\x02"[..],
-        // A newer format may have another shape: {"format": 2, "shape": "another"}.
-        b"\x01\x82\xA6format\x02\xA5shape\xA7another",
+        // A newer format may have another shape: {"format": 3, "shape": "another"}.
+        b"\x01\x82\xA6format\x03\xA5shape\xA7another",
     ] {
         overwrite(&site.store, catalog.key.clone(), Write::Put(newer.to_vec().into())).await?;
         ensure_kind!(open_as(&site, one::<First>(1)?).await, ErrorKind::UnsupportedVersion);

@@ -1,0 +1,232 @@
+//! Who reads and writes while records are rewritten and indexes are built.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures_util::future::BoxFuture;
+use strongroom_core::store::{Batch, Outcome, Store};
+use strongroom_core::{Database, ErrorKind, Result, Schema};
+use tokio::sync::Mutex;
+
+use super::super::support::open_again;
+use super::records::{NoteV1, NoteV2, filled, is_settled, is_v2, note, note_v2, notes_v2, put_all, shapes, v1, v2};
+use crate::case::cases;
+use crate::context::Site;
+use crate::twist::{Twist, Twisted};
+use crate::{Checked, Context, Failure, ensure, ensure_eq, ensure_kind};
+
+cases! { Behaviours;
+    records_of_both_shapes_are_read_alike,
+    records_are_written_and_deleted_while_they_are_rewritten,
+    an_index_that_is_being_built_says_so_until_it_is_whole,
+    a_view_from_before_an_index_was_whole_does_not_use_it,
+    a_handle_writes_on_when_another_ends_the_migration,
+    several_migrate_at_once_and_all_is_done_once,
+    an_older_program_reads_what_it_knows_and_writes_nothing,
+    a_migration_tells_how_far_it_has_come,
+}
+
+async fn later(store: Arc<dyn Store>, schema: Schema) -> Result<Database> {
+    Database::builder(schema).migrate_later().open(store).await
+}
+
+/// Does something before every commit: its argument is how many there were before.
+struct Between<F>(F, Mutex<(u64, Vec<Checked>)>);
+
+impl<F: Fn(u64) -> BoxFuture<'static, Checked> + Send + Sync + 'static> Between<F> {
+    fn new(event: F) -> Arc<Self> {
+        Arc::new(Between(event, Mutex::default()))
+    }
+
+    /// How often it was done, if it never failed.
+    async fn all_well(&self) -> Checked<u64> {
+        let mut done = self.1.lock().await;
+        std::mem::take(&mut done.1).into_iter().collect::<Checked<Vec<()>>>()?;
+        Ok(done.0)
+    }
+}
+
+impl<F> fmt::Debug for Between<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Between")
+    }
+}
+
+#[async_trait]
+impl<F: Fn(u64) -> BoxFuture<'static, Checked> + Send + Sync + 'static> Twist for Between<F> {
+    async fn commit(&self, inner: &Arc<dyn Store>, batches: Vec<Batch>) -> Result<Vec<Outcome>> {
+        let number = {
+            let mut done = self.1.lock().await;
+            done.0 += 1;
+            done.0 - 1
+        };
+        let became = (self.0)(number).await;
+        self.1.lock().await.1.push(became);
+        inner.commit(batches).await
+    }
+}
+
+/// Migrates through a store in which something happens before every commit.
+async fn migrated_between(
+    site: &Site,
+    event: impl Fn(u64) -> BoxFuture<'static, Checked> + Send + Sync + 'static,
+) -> Checked<u64> {
+    let between = Between::new(event);
+    let store = Arc::new(Twisted::new(site.store.clone(), between.clone()));
+    later(store, v2()?).await?.migrate(|_| {}).await?;
+    between.all_well().await
+}
+
+async fn records_of_both_shapes_are_read_alike(context: Context) -> Checked {
+    let (_, site) = filled(&context, 45).await?;
+    let db = later(site.store.clone(), v2()?).await?;
+    ensure_eq!(shapes(&*site.store).await?, [0; 45]);
+    let store = site.store.clone();
+    let reader = db.clone();
+    let commits = migrated_between(&site, move |_| {
+        let (db, store) = (reader.clone(), store.clone());
+        Box::pin(async move {
+            let expected = (0..45).map(note_v2).collect::<Result<Vec<_>>>()?;
+            ensure_eq!(notes_v2(&db).await?, expected);
+            for note in [&expected[0], &expected[21], &expected[44]] {
+                let key = NoteV2::key(&note.chat, &note.id);
+                ensure_eq!(db.get(&key).await?.as_ref(), Some(note));
+                ensure_eq!(db.snapshot().await?.get(&key).await?.as_ref(), Some(note));
+                let key = &key;
+                ensure_eq!(db.write(|tx| async move { tx.get(key).await }).await?.as_ref(), Some(note));
+                ensure_eq!(db.query(NoteV2::TEXT).equal(&note.text).first().await?.as_ref(), Some(note));
+            }
+            ensure_eq!(db.query(NoteV2::COLOR).equal("c1").count().await?, 15);
+            let verified = db.verify().await?;
+            ensure!(verified.problems.is_empty(), "{:?} of {:?}", verified.problems, shapes(&*store).await?);
+            Ok(())
+        })
+    });
+    ensure!(commits.await? >= 10, "there were few moments");
+    is_v2(&site, &db, 45).await
+}
+
+/// Before each batch of the migration one record is changed, one deleted and one added, so that it meets records of every age.
+async fn records_are_written_and_deleted_while_they_are_rewritten(context: Context) -> Checked {
+    let (_, site) = filled(&context, 60).await?;
+    let db = later(site.store.clone(), v2()?).await?;
+    let writer = db.clone();
+    let rounds = migrated_between(&site, move |round| {
+        let db = writer.clone();
+        Box::pin(async move {
+            let (changed, deleted) = (round * 2 % 40, 59 - round % 15);
+            let old = db.get(&NoteV2::key(&note(changed).room, &changed)).await?;
+            let old = old.ok_or_else(|| Failure::new("a note is gone"))?;
+            db.update(&NoteV2 { words: 1_000 + round, text: format!("changed {changed}"), ..old }).await?;
+            db.delete(&NoteV2::key(&note(deleted).room, &deleted)).await?;
+            db.insert(&note_v2(1_000 + round)?).await?;
+            ensure_kind!(db.insert(&NoteV2 { id: 5_000, ..note_v2(41)? }).await, ErrorKind::UniqueViolation);
+            Ok(())
+        })
+    });
+    let rounds = rounds.await?;
+    ensure!(rounds >= 10, "there were {rounds} moments");
+    let mut expected = std::collections::BTreeMap::new();
+    for id in 0..60 {
+        expected.insert(id, note_v2(id)?);
+    }
+    for round in 0..rounds {
+        let (changed, deleted) = (round * 2 % 40, 59 - round % 15);
+        if let Some(note) = expected.get_mut(&changed) {
+            (note.words, note.text) = (1_000 + round, format!("changed {changed}"));
+        }
+        expected.remove(&deleted);
+        expected.insert(1_000 + round, note_v2(1_000 + round)?);
+    }
+    ensure_eq!(notes_v2(&db).await?, expected.into_values().collect::<Vec<_>>());
+    ensure!(shapes(&*site.store).await?.iter().all(|shape| *shape == 2), "records of an older shape");
+    ensure_eq!(db.query(NoteV2::WORDS).from(1_000).count().await?, rounds.min(20));
+    is_settled(&site, &db).await
+}
+
+async fn an_index_that_is_being_built_says_so_until_it_is_whole(context: Context) -> Checked {
+    let (_, site) = filled(&context, 25).await?;
+    let db = later(site.store.clone(), v2()?).await?;
+    ensure!(db.is_migrating().await?, "nothing is left to do");
+    let error = ensure_kind!(db.query(NoteV2::WORDS).page().await, ErrorKind::IndexBuilding);
+    ensure!(error.is_retryable() && error.to_string().contains("words"), "{error}");
+    ensure_kind!(db.query(NoteV2::WORDS).count().await, ErrorKind::IndexBuilding);
+    ensure_kind!(db.query(NoteV2::WORDS).from(2).delete().await, ErrorKind::IndexBuilding);
+    ensure_kind!(db.write(|tx| async move { tx.query(NoteV2::WORDS).first().await }).await, ErrorKind::IndexBuilding);
+    // The unique one is whole, as whoever writes must know.
+    ensure_eq!(db.query(NoteV2::TEXT).count().await?, 25);
+    db.migrate(|_| {}).await?;
+    ensure_eq!(db.query(NoteV2::WORDS).count().await?, 25);
+    ensure_eq!(db.query(NoteV2::WORDS).page().await?.records.len(), 25);
+    is_v2(&site, &db, 25).await
+}
+
+async fn a_view_from_before_an_index_was_whole_does_not_use_it(context: Context) -> Checked {
+    let (_, site) = filled(&context, 25).await?;
+    let db = later(site.store.clone(), v2()?).await?;
+    let view = db.snapshot().await?;
+    db.migrate(|_| {}).await?;
+    ensure_kind!(view.query(NoteV2::WORDS).page().await, ErrorKind::IndexBuilding);
+    ensure_eq!(view.query(NoteV2::COLOR).equal("c0").count().await?, 9);
+    ensure_eq!(view.get(&NoteV2::key("room 1", &7)).await?, Some(note_v2(7)?));
+    ensure_eq!(db.snapshot().await?.query(NoteV2::WORDS).count().await?, 25);
+    Ok(())
+}
+
+async fn a_handle_writes_on_when_another_ends_the_migration(context: Context) -> Checked {
+    let (_, site) = filled(&context, 25).await?;
+    let db = later(site.store.clone(), v2()?).await?;
+    put_all(&db, [note_v2(25)?]).await?;
+    // An opening that waits for everything ends it.
+    let other = open_again(&site, v2()?).await?;
+    put_all(&db, [note_v2(26)?]).await?;
+    put_all(&other, [note_v2(27)?]).await?;
+    ensure_eq!(db.query(NoteV2::WORDS).count().await?, 28);
+    db.migrate(|_| {}).await?;
+    is_v2(&site, &db, 28).await
+}
+
+async fn several_migrate_at_once_and_all_is_done_once(context: Context) -> Checked {
+    let (_, site) = filled(&context, 60).await?;
+    let mut tasks = Vec::new();
+    for _ in 0..3 {
+        let db = later(site.store.clone(), v2()?).await?;
+        tasks.push(tokio::spawn(async move { db.migrate(|_| {}).await }));
+    }
+    for task in tasks {
+        task.await.map_err(|error| Failure::new(error.to_string()))??;
+    }
+    let db = open_again(&site, v2()?).await?;
+    is_v2(&site, &db, 60).await
+}
+
+async fn an_older_program_reads_what_it_knows_and_writes_nothing(context: Context) -> Checked {
+    let (old, site) = filled(&context, 25).await?;
+    let db = later(site.store.clone(), v2()?).await?;
+    // What is not rewritten yet it still reads; it must not write past what is under way.
+    ensure_eq!(old.get(&NoteV1::key("room 1", &7)).await?, Some(note(7)));
+    ensure_eq!(old.query(NoteV1::COLOR).equal("c1").count().await?, 8);
+    ensure_kind!(old.put(&note(7)).await, ErrorKind::SchemaMismatch);
+    db.migrate(|_| {}).await?;
+    let error = ensure_kind!(old.get(&NoteV1::key("room 1", &7)).await, ErrorKind::UnsupportedVersion);
+    ensure!(error.to_string().contains("newer program") && error.to_string().contains("notes"), "{error}");
+    ensure_kind!(old.put(&note(25)).await, ErrorKind::SchemaMismatch);
+    ensure_kind!(old.put(&note(7)).await, ErrorKind::UnsupportedVersion);
+    ensure_kind!(old.delete(&NoteV1::key("room 1", &7)).await, ErrorKind::UnsupportedVersion);
+    ensure_kind!(Database::open(site.store.clone(), v1()?).await, ErrorKind::SchemaMismatch);
+    is_v2(&site, &db, 25).await
+}
+
+async fn a_migration_tells_how_far_it_has_come(context: Context) -> Checked {
+    let (_, site) = filled(&context, 45).await?;
+    let db = later(site.store.clone(), v2()?).await?;
+    let mut told = Vec::new();
+    db.migrate(|records| told.push(records)).await?;
+    // One index that is not unique, then the records: both in batches of ten.
+    ensure_eq!(told, [10, 20, 30, 40, 45, 55, 65, 75, 85, 90]);
+    let mut told = Vec::new();
+    db.migrate(|records| told.push(records)).await?;
+    ensure!(told.is_empty(), "{told:?}");
+    Ok(())
+}

@@ -1,0 +1,95 @@
+//! What is left to do once an upgrade is decided: it only fails if the store does, and readers and writers of the new schema are at work meanwhile.
+
+use super::super::context::catalog_key;
+use super::super::keyspace::{Keyspace, MIGRATION_PROGRESS};
+use super::build::{build_index, build_progress};
+use super::entry::Catalog;
+use super::open::{dropped, replace};
+use super::pass::Pass;
+use super::rewrite::Rewriting;
+use crate::Result;
+use crate::schema::Schema;
+use crate::store::{Guard, KeyRange, Outcome, Revision, Store, StoredKey};
+
+/// Does one kind of what is left (indexes, then records, then what was removed) and says so in the catalog, which is to be looked at anew.
+pub(super) async fn settle(
+    store: &dyn Store,
+    schema: &Schema,
+    mut catalog: Catalog,
+    revision: Revision,
+    done: &mut (dyn FnMut(u64) + Send),
+) -> Result<()> {
+    let building: Vec<Keyspace> = catalog.building().collect();
+    let still_asked_for = if !building.is_empty() {
+        catalog.indexes_mut().for_each(|index| index.building = false);
+        build(store, schema, revision, &building, done).await?
+    } else if !catalog.rewriting.is_empty() {
+        let collections = std::mem::take(&mut catalog.rewriting);
+        rewrite(store, schema, revision, &collections, done).await?
+    } else {
+        let drops = std::mem::take(&mut catalog.drops);
+        drop_removed(store, revision, &drops).await?
+    };
+    if still_asked_for {
+        replace(store, revision, &catalog).await?;
+    }
+    Ok(())
+}
+
+async fn build(
+    store: &dyn Store,
+    schema: &Schema,
+    revision: Revision,
+    building: &[Keyspace],
+    done: &mut (dyn FnMut(u64) + Send),
+) -> Result<bool> {
+    for space in building {
+        if !build_index(store, schema, revision, *space, done).await? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+async fn rewrite(
+    store: &dyn Store,
+    schema: &Schema,
+    revision: Revision,
+    collections: &[u16],
+    done: &mut (dyn FnMut(u64) + Send),
+) -> Result<bool> {
+    for collection in collections {
+        let Some(erased) = schema.erased(*collection) else { continue };
+        let place = [&[0][..], &collection.to_be_bytes(), &schema.shape(*collection).to_be_bytes()].concat();
+        let progress = StoredKey::from([&MIGRATION_PROGRESS.bytes()[..], &place].concat());
+        let pass = Pass { store, catalog: revision, collection: *collection, progress };
+        if !pass.run(&Rewriting { schema, erased }, done).await? {
+            return Ok(false);
+        }
+    }
+    // With what a program of another version may have left on its way to where this one came.
+    drop_under(store, &MIGRATION_PROGRESS.range(), revision).await
+}
+
+async fn drop_removed(store: &dyn Store, revision: Revision, drops: &[(u16, Option<u8>)]) -> Result<bool> {
+    for drop in drops {
+        let rows = dropped(*drop);
+        // It may have gone before its build had come to the end.
+        for range in [build_progress(*drop), rows] {
+            if !drop_under(store, &range, revision).await? {
+                return Ok(false);
+            }
+        }
+    }
+    Ok(true)
+}
+
+/// Drops a range as long as the catalog is still that of `revision`. `false`: it is not, so the range may be in use again.
+pub(super) async fn drop_under(store: &dyn Store, range: &KeyRange, revision: Revision) -> Result<bool> {
+    let guard = Guard::Key { key: catalog_key(), revision: Some(revision) };
+    match store.drop_range(range, &[guard]).await? {
+        Outcome::Committed(_) => Ok(true),
+        Outcome::Conflict { .. } => Ok(false),
+        Outcome::Rejected(error) => Err(error),
+    }
+}

@@ -1,0 +1,157 @@
+//! From the catalog that a store has to the one that a program wants: all that can fail comes before the first record is written in its new
+//! shape, so that there is a way back.
+
+use super::super::commit::commit_alone;
+use super::super::context::catalog_key;
+use super::super::keyspace::{Keyspace, MIGRATION_PROGRESS};
+use super::Until;
+use super::build::{build_index, progress_key};
+use super::entry::{Catalog, CollectionEntry, IndexEntry};
+use super::open::replace;
+use super::pass::Pass;
+use super::rewrite::check;
+use super::settle::drop_under;
+use super::split::Splitting;
+use crate::schema::{Schema, SplitStep};
+use crate::store::{Batch, Guard, Revision, Store, StoredKey, Write};
+use crate::{Error, ErrorKind, Result};
+
+/// Announces the upgrade, prepares it, and decides it. However it ends but with an error, the catalog is to be looked at anew.
+pub(super) async fn upgrade(
+    store: &dyn Store,
+    schema: &Schema,
+    stored: &Catalog,
+    revision: Revision,
+    mut wanted: Catalog,
+    until: Until,
+) -> Result<()> {
+    let version = wanted.version;
+    // Until it is decided the store is not of the new version.
+    wanted.version = stored.version;
+    if stored.before.is_some() && wanted != *stored {
+        // Another program's upgrade has come to somewhere: what it left is not what this one would have done.
+        return restore(store, stored, revision).await;
+    }
+    let revision = if wanted == *stored {
+        revision
+    } else {
+        wanted.before = Some(Box::new(stored.clone()));
+        let Some(revision) = replace(store, revision, &wanted).await? else { return Ok(()) };
+        revision
+    };
+    let prepare = Prepare { store, schema, wanted: &wanted, revision, until };
+    match prepare.all().await {
+        Ok(true) => {}
+        Ok(false) => return Ok(()),
+        Err(error) => {
+            if cannot_succeed(&error) {
+                restore(store, &wanted, revision).await?;
+            }
+            return Err(error);
+        }
+    }
+    wanted.indexes_mut().for_each(|index| index.building &= !is_built_first(index, until));
+    wanted.version = version;
+    wanted.before = None;
+    replace(store, revision, &wanted).await?;
+    Ok(())
+}
+
+/// Whether an index is built while there is a way back. A unique one always: it may meet duplicates.
+fn is_built_first(index: &IndexEntry, until: Until) -> bool {
+    index.unique || until == Until::Settled
+}
+
+/// What is done under an announced catalog. Nobody writes records meanwhile: older programs are refused, newer ones wait for it.
+struct Prepare<'p> {
+    store: &'p dyn Store,
+    schema: &'p Schema,
+    wanted: &'p Catalog,
+    revision: Revision,
+    until: Until,
+}
+
+impl Prepare<'_> {
+    /// `false`: the catalog has changed meanwhile.
+    async fn all(&self) -> Result<bool> {
+        for collection in &self.wanted.collections {
+            self.check(collection).await?;
+        }
+        let splits = self.schema.migrations.iter().filter(|migration| migration.to > self.wanted.version);
+        for step in splits.flat_map(|migration| &migration.splits) {
+            if !self.split(step).await? {
+                return Ok(false);
+            }
+        }
+        for collection in &self.wanted.collections {
+            let building = collection.indexes.iter().filter(|index| index.building);
+            for index in building.filter(|index| is_built_first(index, self.until)) {
+                let space = Keyspace { collection: collection.id, index: index.id };
+                if !build_index(self.store, self.schema, self.revision, space, &mut |_| {}).await? {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// Looks at the records of a collection that could still fail when there is no way back.
+    async fn check(&self, collection: &CollectionEntry) -> Result<()> {
+        let base = self.wanted.before.as_ref().and_then(|before| before.collection(collection.id));
+        let (Some(base), Some(erased)) = (base, self.schema.erased(collection.id)) else { return Ok(()) };
+        let from = self.schema.rewrites(collection.id).find(|rewrite| rewrite.to > base.shape());
+        let builds_later = collection.indexes.iter().any(|index| index.building && !is_built_first(index, self.until));
+        if from.is_none() && !builds_later {
+            return Ok(());
+        }
+        let kept = base.indexes.iter().map(|index| index.id);
+        let kept: Vec<u8> = kept.filter(|id| collection.indexes.iter().any(|index| index.id == *id)).collect();
+        check(self.store, self.schema, erased, from, &kept).await
+    }
+
+    async fn split(&self, step: &SplitStep) -> Result<bool> {
+        let added: Vec<u16> = self.wanted.added().map(|collection| collection.id).collect();
+        let collection = step.old.collection.id;
+        let place = [&[1][..], &collection.to_be_bytes(), &step.to.to_be_bytes()].concat();
+        let progress = StoredKey::from([&MIGRATION_PROGRESS.bytes()[..], &place].concat());
+        let pass = Pass { store: self.store, catalog: self.revision, collection, progress };
+        let splitting = Splitting { store: self.store, schema: self.schema, step, added: &added };
+        pass.run(&splitting, &mut |_| {}).await
+    }
+}
+
+/// Whether the records themselves or the program's steps stand in the way, so that another attempt would fail again.
+fn cannot_succeed(error: &Error) -> bool {
+    let kinds = [
+        ErrorKind::UniqueViolation,
+        ErrorKind::AlreadyExists,
+        ErrorKind::Application,
+        ErrorKind::InvalidInput,
+        ErrorKind::SchemaMismatch,
+        ErrorKind::UnsupportedVersion,
+    ];
+    kinds.contains(&error.kind()) || error.is_limit() || error.is_corrupt()
+}
+
+/// Leaves the schema as it was before an announced upgrade.
+async fn restore(store: &dyn Store, announced: &Catalog, revision: Revision) -> Result<()> {
+    let Some(before) = &announced.before else { return Ok(()) };
+    let spaces: Vec<Keyspace> = announced.building().collect();
+    // The progress goes first: whoever is interrupted between the two must not take a part of the entries for all up to
+    // there. And only if the catalog is still this one: another process may have finished the indexes and be using them.
+    let mut batch = Batch::default();
+    batch.guards.push(Guard::Key { key: catalog_key(), revision: Some(revision) });
+    batch.writes.extend(spaces.iter().map(|space| (progress_key(*space), Write::Delete)));
+    if commit_alone(store, batch).await?.is_none() {
+        return Ok(());
+    }
+    let added = announced.added().map(|collection| Keyspace::collection_range(collection.id));
+    let ranges = [MIGRATION_PROGRESS.range()].into_iter().chain(spaces.iter().map(|space| space.range())).chain(added);
+    for range in ranges {
+        if !drop_under(store, &range, revision).await? {
+            return Ok(());
+        }
+    }
+    replace(store, revision, before).await?;
+    Ok(())
+}
