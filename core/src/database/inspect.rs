@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::context::Context;
-use super::keyspace::Keyspace;
+use super::changes;
+use super::keyspace::{CHANGE_LOG, Keyspace};
 use super::rows::{Erased, fingerprint};
 use crate::schema::IndexRef;
 use crate::store::{CacheCounters, Content, Entry, Fetch, KeyRange, LinkTo, Read, Revision, Scan, Snapshot, StoredKey};
@@ -37,6 +38,8 @@ pub struct Stats {
     pub bytes: u64,
     /// Rows by collection.
     pub collections: BTreeMap<String, CollectionCount>,
+    /// Rows of the change log: transactions that it lists.
+    pub changes: u64,
     /// What the caches among the store's layers have done, if there are any. To learn that alone, without a visit of each row:
     /// `db.info().caches.counters()`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -85,7 +88,8 @@ pub(super) async fn stats(context: &Context) -> Result<Stats> {
         collections.insert(collection.name.to_owned(), count);
     }
     let cache = context.store.info().caches.counters();
-    Ok(Stats { revision: snapshot.revision(), bytes, collections, cache })
+    let changes = rows_of(&*snapshot, CHANGE_LOG).await?;
+    Ok(Stats { revision: snapshot.revision(), bytes, collections, changes, cache })
 }
 
 async fn rows_of(read: &dyn Read, space: Keyspace) -> Result<u64> {
@@ -102,6 +106,7 @@ pub(super) async fn verify(context: &Context) -> Result<Verification> {
     for erased in &context.schema.erased {
         verifier.collection(erased).await?;
     }
+    verifier.change_log().await?;
     verifier.strangers().await?;
     Ok(verifier.found)
 }
@@ -213,6 +218,23 @@ impl Verifier<'_> {
         Ok(())
     }
 
+    /// Every row of the change log can be read.
+    async fn change_log(&mut self) -> Result<()> {
+        let mut range = CHANGE_LOG.range();
+        while let Some((rows, rest)) = self.patient_chunk(&range, Fetch::Values).await? {
+            for row in rows {
+                let key = row.key.clone();
+                if let Err(error) = changes::decode(row) {
+                    let problem = format!("the row cannot be read: {error}");
+                    let collection = "the change log".to_owned();
+                    self.list(Problem { collection, index: None, problem, row: fingerprint(&key) });
+                }
+            }
+            range = rest;
+        }
+        Ok(())
+    }
+
     /// Rows in keyspaces that the schema does not have.
     async fn strangers(&mut self) -> Result<()> {
         let mut known: Vec<Keyspace> = Vec::new();
@@ -234,14 +256,7 @@ impl Verifier<'_> {
     }
 
     async fn gap(&mut self, gap: &KeyRange) -> Result<()> {
-        let chunk = match self.chunk(gap, Fetch::Keys).await {
-            Err(error) if error.kind() == ErrorKind::SnapshotExpired => {
-                self.view = self.context.store.snapshot().await?;
-                self.chunk(gap, Fetch::Keys).await?
-            }
-            chunk => chunk?,
-        };
-        if let Some((entries, _)) = chunk {
+        if let Some((entries, _)) = self.patient_chunk(gap, Fetch::Keys).await? {
             for entry in entries {
                 let collection = self.context.place(entry.key.as_bytes());
                 let problem = "the row belongs to nothing that the schema has".to_owned();
@@ -249,6 +264,17 @@ impl Verifier<'_> {
             }
         }
         Ok(())
+    }
+
+    /// As [`chunk`](Verifier::chunk), in another view if this one is too old.
+    async fn patient_chunk(&mut self, range: &KeyRange, fetch: Fetch) -> Result<Option<(Vec<Entry>, KeyRange)>> {
+        match self.chunk(range, fetch).await {
+            Err(error) if error.kind() == ErrorKind::SnapshotExpired => {
+                self.view = self.context.store.snapshot().await?;
+                self.chunk(range, fetch).await
+            }
+            chunk => chunk,
+        }
     }
 
     async fn chunk(&self, range: &KeyRange, fetch: Fetch) -> Result<Option<(Vec<Entry>, KeyRange)>> {

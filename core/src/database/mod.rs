@@ -1,6 +1,7 @@
 //! The typed database: records, queries, snapshots and serializable transactions over any [`Store`].
 
 mod catalog;
+mod changes;
 mod commit;
 mod context;
 mod copy;
@@ -22,6 +23,7 @@ use crate::store::{Compaction, Read, Revision, Store, StoreInfo};
 use crate::{Clock, Result, SystemClock, Timestamp};
 
 pub use catalog::FORMAT_VERSION;
+pub use changes::{Change, ChangeCursor, ChangeKind, ChangePage, Changes, RecordPage, Trim};
 pub use inspect::{CollectionCount, Problem, Stats, Verification};
 pub use query::{Cursor, Damage, Matchable, Page, Query, Sortable, Sorted, Source, Viewable};
 pub(crate) use rows::Erased;
@@ -60,11 +62,12 @@ impl DatabaseBuilder {
     ///
     /// As [`Database::open`].
     pub async fn open(self, store: Arc<dyn Store>) -> Result<Database> {
-        let revision = catalog::open(&*store, &self.schema).await.map_err(|error| error.during("open"))?;
+        let revision = catalog::open(&*store, &self.schema, self.clock.now()).await.map_err(|error| error.during("open"))?;
         let info = store.info();
         for collection in self.schema.collections().filter(|collection| collection.uncached) {
             info.caches.forbid(Keyspace::collection_range(collection.id));
         }
+        changes::forbid_caches(&info.caches);
         let context = Context {
             schema: self.schema,
             clock: self.clock,

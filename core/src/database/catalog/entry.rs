@@ -28,6 +28,9 @@ pub(super) struct CollectionEntry {
     pub(super) key: Vec<ComponentEntry>,
     pub(super) indexes: Vec<IndexEntry>,
     pub(super) removed_indexes: Vec<u8>,
+    /// Whether each write to it is listed in the change log. A catalog of before there was one does not say.
+    #[serde(default)]
+    pub(super) changes: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,6 +75,7 @@ impl CollectionEntry {
             key: components(collection.key),
             indexes: collection.indexes.iter().chain(collection.expiry).map(IndexEntry::of).collect(),
             removed_indexes: collection.removed_indexes.to_vec(),
+            changes: collection.changes,
         }
     }
 }

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::super::changes::ChangeList;
 use super::super::commit::commit_alone;
 use super::super::context::catalog_key;
 use super::super::keyspace::Keyspace;
@@ -15,7 +16,7 @@ use crate::schema::Schema;
 use crate::store::{
     Batch, Content, ENCRYPTION_HEADER, Fetch, Guard, KeyRange, Outcome, Revision, Scan, Store, StoredKey, Write,
 };
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result, Timestamp};
 
 /// How deep a catalog is nested at most: two catalogs, one in the other.
 const DEPTH_MAX: usize = 32;
@@ -24,7 +25,7 @@ const DEPTH_MAX: usize = 32;
 ///
 /// Safe to race and to be interrupted: every step is one guarded batch, and what is left of an interrupted one is finished
 /// by whoever opens the store next.
-pub(crate) async fn open(store: &dyn Store, schema: &Schema) -> Result<Revision> {
+pub(crate) async fn open(store: &dyn Store, schema: &Schema, now: Timestamp) -> Result<Revision> {
     loop {
         let Some((stored, revision)) = read(store).await? else {
             let nothing = refuse_rows_without_catalog(store).await?;
@@ -40,12 +41,12 @@ pub(crate) async fn open(store: &dyn Store, schema: &Schema) -> Result<Revision>
             if wanted == stored {
                 return Ok(revision);
             }
-            if let Some(revision) = replace(store, revision, &wanted).await? {
+            if let Some(revision) = replace(store, revision, &wanted, beginnings(&stored, &wanted, now)?).await? {
                 return Ok(revision);
             }
             continue;
         }
-        if let Some(revision) = upgrade(store, schema, &stored, revision, wanted).await? {
+        if let Some(revision) = upgrade(store, schema, &stored, revision, wanted, now).await? {
             return Ok(revision);
         }
     }
@@ -66,6 +67,7 @@ async fn upgrade(
     stored: &Catalog,
     revision: Revision,
     mut wanted: Catalog,
+    now: Timestamp,
 ) -> Result<Option<Revision>> {
     let version = wanted.version;
     // Until all is built the store is not of the new version.
@@ -76,7 +78,8 @@ async fn upgrade(
     let mut revision = if wanted == *stored {
         revision
     } else {
-        let Some(revision) = replace(store, revision, &wanted).await? else { return Ok(None) };
+        let begun = beginnings(stored, &wanted, now)?;
+        let Some(revision) = replace(store, revision, &wanted, begun).await? else { return Ok(None) };
         revision
     };
     for collection in &wanted.collections {
@@ -95,7 +98,7 @@ async fn upgrade(
     }
     wanted.version = version;
     wanted.before = None;
-    match replace(store, revision, &wanted).await? {
+    match replace(store, revision, &wanted, Batch::default()).await? {
         Some(now) => revision = now,
         None => return Ok(None),
     }
@@ -111,7 +114,7 @@ async fn upgrade(
             return Ok(None);
         }
     }
-    replace(store, revision, &wanted).await
+    replace(store, revision, &wanted, Batch::default()).await
 }
 
 /// Drops a range as long as the catalog is still that of `revision`. `false`: it is not, so the range may be in use again.
@@ -151,7 +154,7 @@ async fn restore(store: &dyn Store, wanted: &Catalog, revision: Revision) -> Res
             return Ok(());
         }
     }
-    replace(store, revision, before).await?;
+    replace(store, revision, before, Batch::default()).await?;
     Ok(())
 }
 
@@ -209,12 +212,30 @@ async fn create(store: &dyn Store, nothing: Guard, catalog: &Catalog) -> Result<
     commit_alone(store, batch).await
 }
 
-/// Writes the catalog if it is still what was read. `None`: it is not.
-async fn replace(store: &dyn Store, revision: Revision, catalog: &Catalog) -> Result<Option<Revision>> {
-    let mut batch = Batch::default();
+/// Writes the catalog if it is still what was read, and with it what else the batch has. `None`: it is not.
+async fn replace(
+    store: &dyn Store,
+    revision: Revision,
+    catalog: &Catalog,
+    mut batch: Batch,
+) -> Result<Option<Revision>> {
     batch.guards.push(Guard::Key { key: catalog_key(), revision: Some(revision) });
     batch.writes.insert(catalog_key(), Write::Put(value::encode(catalog)?));
     commit_alone(store, batch).await
+}
+
+/// A collection that had records before its changes were listed is announced in the change log by the very batch that begins
+/// to list them: what stands before is not all, what comes behind is.
+fn beginnings(stored: &Catalog, wanted: &Catalog, now: Timestamp) -> Result<Batch> {
+    let mut changes = ChangeList::default();
+    for collection in wanted.collections.iter().filter(|collection| collection.changes) {
+        if stored.collections.iter().any(|old| old.id == collection.id && !old.changes) {
+            changes.begin(collection.id);
+        }
+    }
+    let mut batch = Batch::default();
+    changes.stamp(now, &mut batch)?;
+    Ok(batch)
 }
 
 /// Records without a catalog are somebody else's, or all that is left of a damaged store: a new catalog would bury them. Gives
