@@ -160,7 +160,7 @@ pub(super) async fn joined<T>(task: JoinHandle<T>) -> Checked<T> {
 }
 
 /// Polls a future so many times, each time that it was woken, and then drops it; its value if it was ready by then.
-pub(super) async fn poll_at_most<T>(polls: usize, future: impl Future<Output = T>) -> Option<T> {
+pub(in crate::groups) async fn poll_at_most<T>(polls: usize, future: impl Future<Output = T>) -> Option<T> {
     let mut future = pin!(future);
     let mut left = polls;
     poll_fn(|task| {

@@ -133,6 +133,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_cursor_of_another_log_or_of_a_later_state_is_refused() {
+        let floor = Floor::new(7);
+        let check = |cursor: ChangeCursor| cursor.check(&floor, Revision(9)).map_err(|error| error.kind());
+        let refused = Err(ErrorKind::InvalidInput);
+        assert_eq!(check(ChangeCursor::START), Ok(()));
+        assert_eq!(check(ChangeCursor::behind(7, Revision(9))), Ok(()));
+        assert_eq!(check(ChangeCursor::behind(8, Revision(9))), refused);
+        // As after the file was put back to a copy of before.
+        assert_eq!(check(ChangeCursor::behind(7, Revision(10))), refused);
+    }
+
+    #[test]
     fn a_cursor_is_its_text() {
         for cursor in [ChangeCursor::START, ChangeCursor::within(7, Revision(9), 3)] {
             assert_eq!(cursor.to_string().parse::<ChangeCursor>().unwrap(), cursor);

@@ -22,6 +22,11 @@ pub(super) struct Floor {
 }
 
 impl Floor {
+    /// Of a log of which nothing was trimmed.
+    pub(super) fn new(log: u64) -> Self {
+        Floor { log, trimmed: 0 }
+    }
+
     /// The revision of the newest row that was removed; zero if none was.
     pub(super) fn trimmed(&self) -> Revision {
         Revision(self.trimmed)
@@ -71,7 +76,7 @@ pub(super) async fn identify(context: &Context) -> Result<(u64, Revision)> {
 
 /// Makes the row, unless somebody else has.
 pub(super) async fn make(context: &Context) -> Result<()> {
-    let floor = Floor { log: unlike_others(), trimmed: 0 };
+    let floor = Floor::new(unlike_others());
     let mut batch = Batch::default();
     batch.guards.push(Guard::Key { key: key(), revision: None });
     batch.writes.insert(key(), floor.write()?);
