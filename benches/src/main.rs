@@ -4,11 +4,14 @@
 //!
 //! `cargo run --release -p strongroom-benches -- observe`, and once more with `--features observed`: what spans and figures cost unheard.
 //!
+//! `cargo run --release -p strongroom-benches -- changes`: what it costs to list a collection's changes.
+//!
 //! Every variant takes its turn in each round, and the medians of the rounds are printed: on a machine that does other things as
 //! well a time alone means little, and the ratio of two from one run something.
 #![allow(clippy::print_stdout, reason = "it is a program that prints figures")]
 
 mod cache;
+mod changes;
 mod media;
 mod median;
 mod observe;
@@ -22,10 +25,11 @@ fn main() -> Result<()> {
     let runtime = runtime.map_err(strongroom::Error::application)?;
     match program.as_deref() {
         Some("cache") => runtime.block_on(cache::run()),
+        Some("changes") => runtime.block_on(changes::run()),
         Some("media") => runtime.block_on(media::run(size.and_then(|size| size.parse().ok()).unwrap_or(1_024))),
         Some("observe") => runtime.block_on(observe::run()),
         _ => {
-            println!("name one: cache, observe, or media with the size of the file in MiB");
+            println!("name one: cache, changes, observe, or media with the size of the file in MiB");
             Ok(())
         }
     }

@@ -47,6 +47,8 @@ pub enum ErrorKind {
     Closed,
     /// A snapshot was held longer than the store allows. Take a new one.
     SnapshotExpired,
+    /// What follows this place in the change log was trimmed: read all records anew, and go on from the cursor of that view.
+    ChangesTrimmed,
     /// The transaction's closure has already returned; its handle is sealed.
     TransactionEnded,
     /// This backend cannot do this, as it declares.
@@ -234,6 +236,11 @@ impl Error {
     /// Whether a documented limit was passed.
     pub fn is_limit(&self) -> bool {
         matches!(self.kind(), ErrorKind::Limit(_))
+    }
+
+    /// Whether the changes that were asked for are no longer in the change log.
+    pub fn is_changes_trimmed(&self) -> bool {
+        self.kind() == ErrorKind::ChangesTrimmed
     }
 
     /// Whether stored bytes are damaged.

@@ -25,9 +25,9 @@ pub mod schema;
 pub mod store;
 
 pub use database::{
-    Activity, CollectionCount, CollectionSize, Committed, Cursor, Damage, Database, DatabaseBuilder, Duplicates,
-    FORMAT_VERSION, Matchable, Page, Problem, Query, Snapshot, Sortable, Sorted, Source, Stats, Transaction,
-    Verification, Viewable,
+    Activity, Change, ChangeCursor, ChangeKind, ChangePage, Changes, CollectionCount, CollectionSize, Committed,
+    Cursor, Damage, Database, DatabaseBuilder, Duplicates, FORMAT_VERSION, Matchable, Page, Problem, Query, RecordPage,
+    Snapshot, Sortable, Sorted, Source, Stats, Transaction, Trim, Verification, Viewable,
 };
 pub use error::{Error, ErrorKind, Limit, Result};
 pub use json::Json;

@@ -107,6 +107,7 @@ fn the_definition_says_what_the_attributes_say() {
         expiry: Some(expiry),
         removed_indexes: &[3, 254],
         uncached: false,
+        changes: false,
     };
     assert_eq!(*Room::COLLECTION, expected);
 }

@@ -26,6 +26,9 @@ fn describe(schema: &Schema) -> String {
             assert_eq!((expiry.components.len(), field.role), (1, Role::Ordered));
             writeln!(text, "  expires: {}", name(&field)).unwrap();
         }
+        if collection.changes {
+            writeln!(text, "  listed in the change log").unwrap();
+        }
         assert!(collection.removed_indexes.is_empty());
     }
     text

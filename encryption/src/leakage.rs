@@ -22,7 +22,7 @@ pub fn leakage(schema: &Schema) -> Leakage {
     Leakage {
         schema: schema.name(),
         version: schema.version(),
-        shown: SHOWN.to_vec(),
+        shown: SHOWN.iter().copied().chain(of_change_log(schema)).collect(),
         hidden: HIDDEN.to_vec(),
         collections: schema.collections().map(CollectionLeakage::of).collect(),
     }
@@ -171,6 +171,15 @@ const SHOWN: &[Fact] = &[
         says: "what the engine has not overwritten yet: older states of all this, of deleted rows too",
     },
 ];
+
+/// What the change log shows, where a collection is listed in it.
+fn of_change_log(schema: &Schema) -> Option<Fact> {
+    schema.collections().any(|collection| collection.changes).then_some(Fact {
+        about: "change log",
+        says: "until it is trimmed, of each transaction that wrote to a collection with `changes`: its place in the order, and \
+               how long the list of the records is, as a length class",
+    })
+}
 
 const HIDDEN: &[Fact] = &[
     Fact { about: "values", says: "all of a record but its length class" },

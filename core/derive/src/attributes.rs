@@ -20,6 +20,7 @@ pub(crate) struct RecordOptions {
     pub(crate) expires: Option<Ident>,
     pub(crate) removed_indexes: Vec<Id<u8>>,
     pub(crate) uncached: bool,
+    pub(crate) changes: bool,
     pub(crate) krate: Path,
 }
 
@@ -56,7 +57,7 @@ impl RecordOptions {
 
     fn parse(input: ParseStream<'_>, attribute: &Attribute) -> Result<Self> {
         let (mut id, mut name, mut key, mut expires, mut removed) = (None, None, None, None, None);
-        let (mut uncached, mut krate) = (None, None);
+        let (mut uncached, mut changes, mut krate) = (None, None, None);
         for_each_option(input, |option| match option.to_string().as_str() {
             "id" => set(&mut id, option, collection_id(after_equals(input)?)?),
             "name" => set(&mut name, option, collection_name(after_equals(input)?)?),
@@ -64,8 +65,9 @@ impl RecordOptions {
             "expires" => set(&mut expires, option, field_after_equals(input)?),
             "removed_indexes" => set(&mut removed, option, removed_indexes(input)?),
             "uncached" => set(&mut uncached, option, ()),
+            "changes" => set(&mut changes, option, ()),
             "crate" => set(&mut krate, option, path_after_equals(input)?),
-            _ => Err(unknown(option, "id, name, key, expires, removed_indexes, uncached or crate")),
+            _ => Err(unknown(option, "id, name, key, expires, removed_indexes, uncached, changes or crate")),
         })?;
         Ok(RecordOptions {
             id: required(id, attribute, "id = <a permanent number>")?,
@@ -74,6 +76,7 @@ impl RecordOptions {
             expires,
             removed_indexes: removed.unwrap_or_default(),
             uncached: uncached.is_some(),
+            changes: changes.is_some(),
             krate: krate.unwrap_or_else(default_crate),
         })
     }

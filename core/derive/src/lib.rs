@@ -34,6 +34,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// - `expires = field`: when the record ceases to be; of type `Timestamp` or `Option<Timestamp>`.
 /// - `removed_indexes(id, ..)`: index ids that were used once and never may be again.
 /// - `uncached`: no cache may hold these records, as is right for keys.
+/// - `changes`: what is written to the collection is listed in the database's change log, for those who follow it.
 /// - `crate = path`: where Strongroom is, if not at `::strongroom`.
 ///
 /// `#[index(..)]`, once an index:

@@ -21,6 +21,7 @@ pub(crate) struct Model<'a> {
     pub(crate) expiry: Option<Expiry<'a>>,
     pub(crate) removed_indexes: Vec<u8>,
     pub(crate) uncached: bool,
+    pub(crate) changes: bool,
 }
 
 /// A checked index.
@@ -88,6 +89,7 @@ impl<'a> Model<'a> {
             expiry,
             removed_indexes: options.removed_indexes.iter().map(|id| id.value).collect(),
             uncached: options.uncached,
+            changes: options.changes,
         };
         errors.into_result(model)
     }

@@ -54,7 +54,7 @@ fn implementation(model: &Model<'_>) -> TokenStream {
 }
 
 fn collection(model: &Model<'_>) -> TokenStream {
-    let Model { krate, id, name, removed_indexes, uncached, .. } = model;
+    let Model { krate, id, name, removed_indexes, uncached, changes, .. } = model;
     let key = definitions(krate, &model.key);
     let indexes = model.indexes.iter().map(|index| index_definition(krate, index));
     let expiry = option(model.expiry.as_ref().map(|expiry| expiry_definition(krate, expiry)));
@@ -67,6 +67,7 @@ fn collection(model: &Model<'_>) -> TokenStream {
             expiry: #expiry,
             removed_indexes: &[#(#removed_indexes),*],
             uncached: #uncached,
+            changes: #changes,
         }
     }
 }

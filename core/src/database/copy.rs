@@ -1,10 +1,12 @@
 //! From one database into another of the same schema: whose store is encrypted and the other's not, is on another engine, or has
 //! other keys for what is blinded.
 
+use super::changes::{ChangeKind, ChangeList};
 use super::commit::commit_alone;
 use super::context::Context;
 use super::keyspace::Keyspace;
 use super::rows::{Erased, damaged, record_value};
+use crate::key::Components;
 use crate::store::{Batch, Content, Entry, Fetch, Guard, LinkTo, Scan, StoredKey, Write};
 use crate::{Error, ErrorKind, Result};
 
@@ -54,6 +56,7 @@ fn same_schema(from: &Context, to: &Context) -> Result<()> {
 
 /// One record on its way.
 struct Copied {
+    components: Components,
     key: StoredKey,
     writes: Vec<(StoredKey, Write)>,
 }
@@ -71,12 +74,12 @@ async fn copy_page(from: &Context, to: &Context, erased: &Erased, page: Vec<Entr
         let inspected = (erased.inspect)(to.codec(), &value)?;
         let links = inspected.rows.into_iter().map(|(entry, link)| (entry, Write::Link(link)));
         let writes = links.chain([(inspected.key.clone(), Write::Put(value))]).collect();
-        records.push(Copied { key: inspected.key, writes });
+        records.push(Copied { components: inspected.components, key: inspected.key, writes });
     }
     let keys: Vec<StoredKey> = records.iter().map(|record| record.key.clone()).collect();
     let there = to.store.get(&keys).await?.rows;
     let limits = to.store.info().limits;
-    let (mut batch, mut copied) = (Batch::default(), 0);
+    let (mut batch, mut changes, mut copied) = (Batch::default(), ChangeList::default(), 0);
     for (record, there) in records.into_iter().zip(there) {
         if let Some(row) = there {
             let same = |write: &(StoredKey, Write)| match (&write.1, &row.content) {
@@ -90,10 +93,11 @@ async fn copy_page(from: &Context, to: &Context, erased: &Erased, page: Vec<Entr
             return Err(other_record(place));
         }
         let full = batch.writes.len() + record.writes.len() > limits.batch_writes_max / 2
-            || batch.bytes() > limits.batch_bytes_max / 2
+            || batch.bytes() + changes.bytes() > limits.batch_bytes_max / 2
+            || changes.bytes() > limits.value_bytes_max / 2
             || batch.guards.len() + record.writes.len() > limits.batch_guards_max / 2;
         if full && !batch.writes.is_empty() {
-            commit(to, std::mem::take(&mut batch), place).await?;
+            commit(to, std::mem::take(&mut batch), std::mem::take(&mut changes), place).await?;
         }
         for (key, write) in record.writes {
             if matches!(write, Write::Put(_) | Write::Link(LinkTo::Key(_))) {
@@ -101,16 +105,19 @@ async fn copy_page(from: &Context, to: &Context, erased: &Erased, page: Vec<Entr
             }
             batch.writes.insert(key, write);
         }
+        changes.list(erased.collection, record.components, ChangeKind::Put);
         copied += 1;
     }
-    commit(to, batch, place).await?;
+    commit(to, batch, changes, place).await?;
     Ok(copied)
 }
 
-async fn commit(to: &Context, batch: Batch, place: &str) -> Result<()> {
+/// Commits what was copied, with the list of it for those who follow the target.
+async fn commit(to: &Context, mut batch: Batch, changes: ChangeList, place: &str) -> Result<()> {
     if batch.writes.is_empty() {
         return Ok(());
     }
+    changes.stamp(to.clock.now(), &mut batch)?;
     match commit_alone(&*to.store, to.bound_to_catalog(batch)).await? {
         Some(_) => Ok(()),
         None => Err(other_record(place)),

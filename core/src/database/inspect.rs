@@ -6,8 +6,9 @@ use serde::Serialize;
 
 use super::activity::Activity;
 use super::catalog::UnderWay;
+use super::changes;
 use super::context::Context;
-use super::keyspace::Keyspace;
+use super::keyspace::{CHANGE_LOG, Keyspace};
 use super::rows::{Erased, fingerprint};
 use crate::schema::IndexRef;
 use crate::store::{
@@ -41,6 +42,8 @@ pub struct Stats {
     pub bytes: u64,
     /// Rows by collection.
     pub collections: BTreeMap<String, CollectionCount>,
+    /// Rows of the change log: transactions that it lists.
+    pub changes: u64,
     /// What the caches among the store's layers have done, if there are any. To learn that alone, without a visit of each row:
     /// `db.info().caches.counters()`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -91,7 +94,8 @@ pub(super) async fn stats(context: &Context) -> Result<Stats> {
         collections.insert(collection.name.to_owned(), count);
     }
     let cache = context.store.info().caches.counters();
-    Ok(Stats { revision: snapshot.revision(), bytes, collections, cache, activity: context.activity() })
+    let changes = rows_of(&*snapshot, CHANGE_LOG).await?;
+    Ok(Stats { revision: snapshot.revision(), bytes, collections, changes, cache, activity: context.activity() })
 }
 
 async fn rows_of(read: &dyn Read, space: Keyspace) -> Result<u64> {
@@ -108,6 +112,7 @@ pub(super) async fn verify(context: &Context) -> Result<Verification> {
     for erased in &context.schema.erased {
         verifier.collection(erased).await?;
     }
+    verifier.change_log().await?;
     verifier.strangers().await?;
     Ok(verifier.found)
 }
@@ -234,6 +239,23 @@ impl Verifier<'_> {
         }
     }
 
+    /// Every row of the change log can be read.
+    async fn change_log(&mut self) -> Result<()> {
+        let mut range = CHANGE_LOG.range();
+        while let Some((rows, rest)) = self.patient_chunk(&range, Fetch::Values).await? {
+            for row in rows {
+                let key = row.key.clone();
+                if let Err(error) = changes::decode(row) {
+                    let problem = format!("the row cannot be read: {error}");
+                    let collection = "the change log".to_owned();
+                    self.list(Problem { collection, index: None, problem, row: fingerprint(&key) });
+                }
+            }
+            range = rest;
+        }
+        Ok(())
+    }
+
     /// Rows in keyspaces that the schema does not have.
     async fn strangers(&mut self) -> Result<()> {
         let mut known: Vec<Keyspace> = Vec::new();
@@ -255,14 +277,7 @@ impl Verifier<'_> {
     }
 
     async fn gap(&mut self, gap: &KeyRange) -> Result<()> {
-        let chunk = match self.chunk(gap, Fetch::Keys).await {
-            Err(error) if error.kind() == ErrorKind::SnapshotExpired => {
-                self.view = self.context.store.snapshot().await?;
-                self.chunk(gap, Fetch::Keys).await?
-            }
-            chunk => chunk?,
-        };
-        if let Some((entries, _)) = chunk {
+        if let Some((entries, _)) = self.patient_chunk(gap, Fetch::Keys).await? {
             let removed = if entries.is_empty() { Vec::new() } else { self.under_way().await?.removed };
             let is_removed = |entry: &Entry| removed.iter().any(|range| range.holds(entry.key.as_bytes()));
             for entry in entries.into_iter().filter(|entry| !is_removed(entry)) {
@@ -272,6 +287,17 @@ impl Verifier<'_> {
             }
         }
         Ok(())
+    }
+
+    /// As [`chunk`](Verifier::chunk), in another view if this one is too old.
+    async fn patient_chunk(&mut self, range: &KeyRange, fetch: Fetch) -> Result<Option<(Vec<Entry>, KeyRange)>> {
+        match self.chunk(range, fetch).await {
+            Err(error) if error.kind() == ErrorKind::SnapshotExpired => {
+                self.view = self.context.store.snapshot().await?;
+                self.chunk(range, fetch).await
+            }
+            chunk => chunk,
+        }
     }
 
     async fn chunk(&self, range: &KeyRange, fetch: Fetch) -> Result<Option<(Vec<Entry>, KeyRange)>> {

@@ -19,6 +19,11 @@ pub(crate) const BUILD_PROGRESS: Keyspace = Keyspace { collection: 0, index: 2 }
 /// How far the steps of a migration have come.
 pub(crate) const MIGRATION_PROGRESS: Keyspace = Keyspace { collection: 0, index: 5 };
 
+/// The change log: a row for each transaction that changed what is followed.
+pub(crate) const CHANGE_LOG: Keyspace = Keyspace { collection: 0, index: 3 };
+/// The change log's one row about itself: its number, and how much of it was trimmed.
+pub(crate) const CHANGE_LOG_FLOOR: Keyspace = Keyspace { collection: 0, index: 4 };
+
 impl Keyspace {
     /// Bytes of a keyspace at the front of a key.
     pub(crate) const BYTES: usize = 3;

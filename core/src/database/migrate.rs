@@ -48,7 +48,8 @@ impl Database {
             progress(records);
         };
         let store = &*self.context.store;
-        let opened = catalog::open(store, &self.context.schema, Until::Settled, &mut done).await;
+        let now = self.context.clock.now();
+        let opened = catalog::open(store, &self.context.schema, Until::Settled, now, &mut done).await;
         self.context.moved_to(opened.map_err(|error| error.during("migrate"))?.revision);
         Ok(())
     }

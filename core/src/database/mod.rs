@@ -2,6 +2,7 @@
 
 mod activity;
 mod catalog;
+mod changes;
 mod commit;
 mod context;
 mod copy;
@@ -28,6 +29,7 @@ use crate::{Clock, Result, SystemClock, Timestamp};
 pub use activity::Activity;
 pub(crate) use catalog::check_evolution;
 pub use catalog::{Duplicates, FORMAT_VERSION};
+pub use changes::{Change, ChangeCursor, ChangeKind, ChangePage, Changes, RecordPage, Trim};
 pub use inspect::{CollectionCount, Problem, Stats, Verification};
 pub use query::{Cursor, Damage, Matchable, Page, Query, Sortable, Sorted, Source, Viewable};
 pub(crate) use rows::{Erased, fingerprint};
@@ -69,14 +71,15 @@ impl DatabaseBuilder {
     ///
     /// As [`Database::open`].
     pub async fn open(self, store: Arc<dyn Store>) -> Result<Database> {
-        let mut unheard = |_| {};
-        let opening = catalog::open(&*store, &self.schema, self.until, &mut unheard);
+        let (mut unheard, now) = (|_| {}, self.clock.now());
+        let opening = catalog::open(&*store, &self.schema, self.until, now, &mut unheard);
         let Opened { revision, building } =
             operation("open").watch(opening).await.map_err(|error| error.during("open"))?;
         let info = store.info();
         for collection in self.schema.collections().filter(|collection| collection.uncached) {
             info.caches.forbid(Keyspace::collection_range(collection.id));
         }
+        changes::forbid_caches(&info.caches);
         let context = Context {
             schema: self.schema,
             clock: self.clock,

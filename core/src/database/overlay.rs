@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 
+use super::changes::ChangeList;
 use super::commit::lock;
 use crate::store::{
     Batch, Content, Entry, Fetch, Guard, KeyRange, Limits, Page, Read, Revision, Row, Rows, Scan, StoredKey, Summary,
@@ -41,6 +42,8 @@ pub(crate) struct State {
     writes: BTreeMap<StoredKey, Write>,
     /// Bytes of their keys and values.
     bytes: usize,
+    /// Records that were written in collections whose changes are followed.
+    pub(crate) changes: ChangeList,
 }
 
 struct Scanned {
@@ -58,6 +61,7 @@ impl Overlay {
             scanned: Vec::new(),
             writes: BTreeMap::new(),
             bytes: 0,
+            changes: ChangeList::default(),
         };
         Overlay { limits, state: Mutex::new(state) }
     }
@@ -75,8 +79,9 @@ impl Overlay {
         Ok(changed)
     }
 
-    /// Ends the transaction: its guards and writes as one batch. Later calls answer `TransactionEnded`.
-    pub(crate) fn seal(&self) -> Batch {
+    /// Ends the transaction: its guards and writes as one batch, and the changes to be listed with it. Later calls answer
+    /// `TransactionEnded`.
+    pub(crate) fn seal(&self) -> (Batch, ChangeList) {
         let mut state = lock(&self.state);
         state.base = None;
         let read = std::mem::take(&mut state.read);
@@ -88,7 +93,8 @@ impl Overlay {
         );
         guards.extend(read.into_iter().map(|(key, row)| Guard::Key { key, revision: row.map(|row| row.revision) }));
         guards.extend(scanned.into_iter().map(|Scanned { range, as_of, rows }| Guard::Range { range, as_of, rows }));
-        Batch { guards, writes: std::mem::take(&mut state.writes), stamped: Vec::new() }
+        let batch = Batch { guards, writes: std::mem::take(&mut state.writes), stamped: Vec::new() };
+        (batch, std::mem::take(&mut state.changes))
     }
 
     /// Reads rows of the base, however many.
@@ -125,14 +131,14 @@ impl State {
 
     /// Checks the own writes against what a batch may hold.
     fn check(&self, limits: &Limits) -> Result<()> {
-        if self.writes.len() > limits.batch_writes_max {
-            let asked = self.writes.len() as u64;
-            return Err(Error::limit(Limit::BatchWrites, limits.batch_writes_max as u64, asked));
+        let (writes, bytes) = (self.writes.len() + self.changes.rows(), self.bytes + self.changes.bytes());
+        if writes > limits.batch_writes_max {
+            return Err(Error::limit(Limit::BatchWrites, limits.batch_writes_max as u64, writes as u64));
         }
-        if self.bytes > limits.batch_bytes_max {
-            return Err(Error::limit(Limit::BatchBytes, limits.batch_bytes_max as u64, self.bytes as u64));
+        if bytes > limits.batch_bytes_max {
+            return Err(Error::limit(Limit::BatchBytes, limits.batch_bytes_max as u64, bytes as u64));
         }
-        Ok(())
+        self.changes.check(limits)
     }
 
     /// Requires the key to be absent at commit, without reading it.

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::keyspace::{Keyspace, append_stored, record_key};
 use crate::key::Components;
-use crate::schema::{Collection, IndexRef, Record, Schema};
+use crate::schema::{Collection, IndexRef, Key, Record, Schema};
 use crate::store::{Content, KeyCodec, LinkTo, StoredKey};
 use crate::{Error, ErrorKind, Limit, Result};
 
@@ -84,6 +84,8 @@ pub(crate) struct Erased {
 
 /// What a stored record's rows must be.
 pub(crate) struct Inspected {
+    /// Its primary key.
+    pub(crate) components: Components,
     /// The key it must be stored under.
     pub(crate) key: StoredKey,
     /// The index entries it must have.
@@ -117,9 +119,10 @@ impl Schema {
 
 fn inspect<R: Record>(codec: &dyn KeyCodec, value: &[u8]) -> Result<Inspected> {
     let record: R = super::value::decode(value, R::COLLECTION.name)?;
-    let key = key_of(codec, &record)?;
+    let components = Key::of(&record).components;
+    let key = record_key(codec, R::COLLECTION, &components)?;
     let rows = index_rows(codec, &record, &key)?;
-    Ok(Inspected { key, rows })
+    Ok(Inspected { components, key, rows })
 }
 
 /// The value of a row that must hold a record.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::changes::ChangeKind;
 use super::context::Context;
 use super::keyspace;
 use super::overlay::{Overlay, State};
@@ -38,8 +39,14 @@ impl Transaction {
         Transaction { context, overlay: Arc::new(overlay), blind }
     }
 
-    pub(crate) fn seal(&self) -> Batch {
-        self.overlay.seal()
+    pub(crate) fn seal(&self) -> Result<Batch> {
+        let (mut batch, changes) = self.overlay.seal();
+        changes.stamp(self.context.clock.now(), &mut batch)?;
+        Ok(batch)
+    }
+
+    pub(super) fn overlay(&self) -> &Overlay {
+        &self.overlay
     }
 
     /// Reads a record; `None` if there is none or it has expired.
@@ -121,6 +128,7 @@ impl Transaction {
             let entries = index_rows(self.context.codec(), &old, &key)?;
             entries.into_keys().for_each(|entry| state.write(entry, Write::Delete));
             state.write(key, Write::Delete);
+            state.changes.add(&old, ChangeKind::Delete);
             Ok(old.expires_at().is_none_or(|at| at > now))
         })
     }
@@ -136,6 +144,7 @@ impl Transaction {
                 unique_entries(&entries).for_each(|(entry, _)| state.assume_absent(entry.clone()));
                 state.assume_absent(key.clone());
                 stage_record(state, key, value, entries, IndexRows::new());
+                state.changes.add(record, ChangeKind::Put);
                 Ok(())
             });
         }
@@ -159,6 +168,7 @@ impl Transaction {
             }
             let old = old.map(|old| index_rows(codec, &old, &key)).transpose()?.unwrap_or_default();
             stage_record(state, key, value, entries, old);
+            state.changes.add(record, ChangeKind::Put);
             Ok(())
         })
     }

@@ -59,6 +59,7 @@ where
             }
             Err(error) => return Err(error),
         };
+        let batch = batch?;
         if batch.is_read_only() {
             // All reads were of one revision: that is where it stands, and there is nothing to check.
             return Ok(Committed { value, revision: as_of.unwrap_or_default() });
@@ -100,7 +101,7 @@ struct Sealed(Transaction);
 
 impl Drop for Sealed {
     fn drop(&mut self) {
-        self.0.seal();
+        self.0.seal().ok();
     }
 }
 

@@ -7,7 +7,7 @@ use super::Component;
 /// The encoded components of one key, with their borders. Reusable: [`clear`](Components::clear) keeps the memory.
 ///
 /// Has no `Debug`: it holds plaintext.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Components {
     bytes: Vec<u8>,
     ends: Vec<usize>,
@@ -22,6 +22,12 @@ impl Components {
     /// Appends one component.
     pub fn push<C: Component>(&mut self, value: &C::Borrowed) {
         C::encode(value, &mut self.bytes);
+        self.ends.push(self.bytes.len());
+    }
+
+    /// Appends one component that is encoded already.
+    pub(crate) fn push_encoded(&mut self, component: &[u8]) {
+        self.bytes.extend_from_slice(component);
         self.ends.push(self.bytes.len());
     }
 

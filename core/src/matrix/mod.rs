@@ -37,13 +37,13 @@ pub mod relation {
     pub const REDACTION: &str = "m.redaction";
 }
 
-/// The schema `matrix`, version 4.
+/// The schema `matrix`, version 5.
 ///
 /// ```
 /// assert_eq!(strongroom_core::matrix::schema().collections().count(), 18);
 /// ```
 pub fn schema() -> Schema {
-    Schema::builder("matrix", 4)
+    Schema::builder("matrix", 5)
         .collection::<Message>()
         .collection::<Room>()
         .collection::<RoomState>()

@@ -32,6 +32,7 @@ pub(super) fn kind(error: &Error) -> &'static str {
         ErrorKind::TransactionEnded => "transaction_ended",
         ErrorKind::Unsupported => "unsupported",
         ErrorKind::Io => "io",
+        ErrorKind::ChangesTrimmed => "changes_trimmed",
         ErrorKind::CommitUnknown => "commit_unknown",
         ErrorKind::Application => "application",
         ErrorKind::Layer => "layer",

@@ -26,6 +26,8 @@ pub struct Collection {
     pub removed_indexes: &'static [u8],
     /// Whether no cache may hold its rows. Not kept in the catalog: it may change at any time.
     pub uncached: bool,
+    /// Whether what is written to it is listed in the change log: see [`Database::changes`](crate::Database::changes).
+    pub changes: bool,
 }
 
 /// One index of a collection.

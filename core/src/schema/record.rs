@@ -1,6 +1,8 @@
 //! A typed record.
 
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 
 use serde::Serialize;
@@ -63,6 +65,26 @@ impl<R> PartialEq for Key<R> {
 }
 
 impl<R> Eq for Key<R> {}
+
+/// As the components are ordered; of two keys of one collection the lesser is the one that a scan of it meets first, where nothing is
+/// blinded.
+impl<R> Ord for Key<R> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.components.cmp(&other.components)
+    }
+}
+
+impl<R> PartialOrd for Key<R> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<R> Hash for Key<R> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.components.as_bytes().hash(state);
+    }
+}
 
 /// Shows no content: keys hold ids of rooms and users.
 impl<R: Record> fmt::Debug for Key<R> {

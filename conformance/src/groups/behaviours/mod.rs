@@ -3,6 +3,7 @@
 //! Cases must also hold where a codec blinds exact components. What several files say alike goes into `support`. What needs a second
 //! process is a role in [`ROLES`] and needs `Processes` and `Share`.
 
+mod changes;
 mod migrations;
 mod observed;
 mod support;
@@ -11,8 +12,10 @@ use crate::Case;
 use crate::child::Role;
 
 /// What child processes do.
-pub(super) const ROLES: &[Role] = migrations::ROLES;
+pub(super) fn roles() -> impl Iterator<Item = &'static Role> {
+    changes::ROLES.iter().chain(migrations::ROLES)
+}
 
 pub(super) fn cases() -> Vec<Case> {
-    [migrations::cases(), observed::CASES.to_vec()].concat()
+    [changes::cases(), migrations::cases(), observed::CASES.to_vec()].concat()
 }

@@ -17,7 +17,7 @@ mod queries;
 mod records;
 mod reopen;
 mod snapshots;
-mod support;
+pub(super) mod support;
 mod transactions;
 mod unique;
 

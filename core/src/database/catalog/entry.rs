@@ -32,6 +32,9 @@ pub(super) struct CollectionEntry {
     pub(super) key: Vec<ComponentEntry>,
     pub(super) indexes: Vec<IndexEntry>,
     pub(super) removed_indexes: Vec<u8>,
+    /// Whether each write to it is listed in the change log. A catalog of before there was one does not say.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) changes: bool,
     /// The schema versions that gave its records another shape, the newest last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) shapes: Vec<u32>,
@@ -110,6 +113,7 @@ impl CollectionEntry {
             key: components(collection.key),
             indexes: collection.indexes.iter().chain(collection.expiry).map(IndexEntry::of).collect(),
             removed_indexes: collection.removed_indexes.to_vec(),
+            changes: collection.changes,
         }
     }
 

@@ -3,6 +3,7 @@
 //! A program opens a store only if its schema and the catalog agree or differ in a way that is safe: a new collection, a
 //! new index, a removed one (its id stays taken for ever), another name. Everything else is refused with what differs.
 
+mod beginnings;
 mod build;
 mod entry;
 mod evolution;

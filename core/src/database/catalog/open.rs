@@ -7,6 +7,7 @@ use super::super::commit::commit_alone;
 use super::super::context::catalog_key;
 use super::super::keyspace::Keyspace;
 use super::super::value;
+use super::beginnings::beginnings;
 use super::entry::Catalog;
 use super::evolution::evolve;
 use super::settle::settle;
@@ -16,7 +17,7 @@ use crate::schema::Schema;
 use crate::store::{
     Batch, Content, ENCRYPTION_HEADER, Fetch, Guard, KeyRange, Read, Revision, Scan, Store, StoredKey, Write,
 };
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result, Timestamp};
 
 /// How deep a catalog is nested at most: two catalogs, one in the other.
 const DEPTH_MAX: usize = 32;
@@ -38,6 +39,7 @@ pub(crate) async fn open(
     store: &dyn Store,
     schema: &Schema,
     until: Until,
+    now: Timestamp,
     done: &mut (dyn FnMut(u64) + Send),
 ) -> Result<Opened> {
     loop {
@@ -55,10 +57,10 @@ pub(crate) async fn open(
             }
             settle(store, schema, stored, revision, done).await?;
         } else if wanted.is_under_way() || has_splits(schema, &stored) {
-            upgrade(store, schema, &stored, revision, wanted, until).await?;
+            upgrade(store, schema, &stored, revision, wanted, until, now).await?;
         } else {
             wanted.before = None;
-            replace(store, revision, &wanted).await?;
+            replace(store, revision, &wanted, beginnings(&stored, &wanted, &[], now)?).await?;
         }
     }
 }
@@ -162,9 +164,13 @@ async fn create(store: &dyn Store, nothing: Guard, catalog: &Catalog) -> Result<
     commit_alone(store, batch).await
 }
 
-/// Writes the catalog if it is still what was read. `None`: it is not.
-pub(super) async fn replace(store: &dyn Store, revision: Revision, catalog: &Catalog) -> Result<Option<Revision>> {
-    let mut batch = Batch::default();
+/// Writes the catalog if it is still what was read, and with it what else the batch has. `None`: it is not.
+pub(super) async fn replace(
+    store: &dyn Store,
+    revision: Revision,
+    catalog: &Catalog,
+    mut batch: Batch,
+) -> Result<Option<Revision>> {
     batch.guards.push(Guard::Key { key: catalog_key(), revision: Some(revision) });
     batch.writes.insert(catalog_key(), Write::Put(value::encode(catalog)?));
     commit_alone(store, batch).await

@@ -9,7 +9,7 @@ use super::pass::Pass;
 use super::rewrite::Rewriting;
 use crate::Result;
 use crate::schema::Schema;
-use crate::store::{Guard, KeyRange, Outcome, Revision, Store, StoredKey};
+use crate::store::{Batch, Guard, KeyRange, Outcome, Revision, Store, StoredKey};
 
 /// Does one kind of what is left (indexes, then records, then what was removed) and says so in the catalog, which is to be looked at anew.
 pub(super) async fn settle(
@@ -31,7 +31,7 @@ pub(super) async fn settle(
         drop_removed(store, revision, &drops).await?
     };
     if still_asked_for {
-        replace(store, revision, &catalog).await?;
+        replace(store, revision, &catalog, Batch::default()).await?;
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ use super::super::commit::commit_alone;
 use super::super::context::catalog_key;
 use super::super::keyspace::{Keyspace, MIGRATION_PROGRESS};
 use super::Until;
+use super::beginnings::beginnings;
 use super::build::{build_index, progress_key};
 use super::entry::{Catalog, CollectionEntry, IndexEntry};
 use super::open::replace;
@@ -14,7 +15,7 @@ use super::settle::drop_under;
 use super::split::Splitting;
 use crate::schema::{Schema, SplitStep};
 use crate::store::{Batch, Guard, Revision, Store, StoredKey, Write};
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result, Timestamp};
 
 /// Announces the upgrade, prepares it, and decides it. However it ends but with an error, the catalog is to be looked at anew.
 pub(super) async fn upgrade(
@@ -24,6 +25,7 @@ pub(super) async fn upgrade(
     revision: Revision,
     mut wanted: Catalog,
     until: Until,
+    now: Timestamp,
 ) -> Result<()> {
     let version = wanted.version;
     // Until it is decided the store is not of the new version.
@@ -36,10 +38,11 @@ pub(super) async fn upgrade(
         revision
     } else {
         wanted.before = Some(Box::new(stored.clone()));
-        let Some(revision) = replace(store, revision, &wanted).await? else { return Ok(()) };
+        let Some(revision) = replace(store, revision, &wanted, Batch::default()).await? else { return Ok(()) };
         revision
     };
     let prepare = Prepare { store, schema, wanted: &wanted, revision, until };
+    let split = prepare.split_collections();
     match prepare.all().await {
         Ok(true) => {}
         Ok(false) => return Ok(()),
@@ -52,8 +55,9 @@ pub(super) async fn upgrade(
     }
     wanted.indexes_mut().for_each(|index| index.building &= !is_built_first(index, until));
     wanted.version = version;
-    wanted.before = None;
-    replace(store, revision, &wanted).await?;
+    // Nobody writes records of the new schema before this.
+    let begun = wanted.before.take().map(|before| beginnings(&before, &wanted, &split, now)).transpose()?;
+    replace(store, revision, &wanted, begun.unwrap_or_default()).await?;
     Ok(())
 }
 
@@ -77,8 +81,7 @@ impl Prepare<'_> {
         for collection in &self.wanted.collections {
             self.check(collection).await?;
         }
-        let splits = self.schema.migrations.iter().filter(|migration| migration.to > self.wanted.version);
-        for step in splits.flat_map(|migration| &migration.splits) {
+        for step in self.splits() {
             if !self.split(step).await? {
                 return Ok(false);
             }
@@ -93,6 +96,21 @@ impl Prepare<'_> {
             }
         }
         Ok(true)
+    }
+
+    fn splits(&self) -> impl Iterator<Item = &SplitStep> {
+        let ahead = self.schema.migrations.iter().filter(|migration| migration.to > self.wanted.version);
+        ahead.flat_map(|migration| &migration.splits)
+    }
+
+    /// The collections that splits write: those that are split, and those that are new.
+    fn split_collections(&self) -> Vec<u16> {
+        let split: Vec<u16> = self.splits().map(|step| step.old.collection.id).collect();
+        if split.is_empty() { split } else { split.into_iter().chain(self.added()).collect() }
+    }
+
+    fn added(&self) -> impl Iterator<Item = u16> {
+        self.wanted.added().map(|collection| collection.id)
     }
 
     /// Looks at the records of a collection that could still fail when there is no way back.
@@ -110,7 +128,7 @@ impl Prepare<'_> {
     }
 
     async fn split(&self, step: &SplitStep) -> Result<bool> {
-        let added: Vec<u16> = self.wanted.added().map(|collection| collection.id).collect();
+        let added: Vec<u16> = self.added().collect();
         let collection = step.old.collection.id;
         let place = [&[1][..], &collection.to_be_bytes(), &step.to.to_be_bytes()].concat();
         let progress = StoredKey::from([&MIGRATION_PROGRESS.bytes()[..], &place].concat());
@@ -152,6 +170,6 @@ async fn restore(store: &dyn Store, announced: &Catalog, revision: Revision) -> 
             return Ok(());
         }
     }
-    replace(store, revision, before).await?;
+    replace(store, revision, before, Batch::default()).await?;
     Ok(())
 }

@@ -10,7 +10,7 @@ use crate::{Json, Record, Timestamp};
 
 /// The public keys of a device; synchronised through a distributed table.
 #[derive(Clone, PartialEq, Serialize, Deserialize, Record)]
-#[record(id = 5, name = "device_keys", key(user_id, device_id), expires = expires_at)]
+#[record(id = 5, name = "device_keys", key(user_id, device_id), expires = expires_at, changes)]
 #[index(id = 1, name = "user_devices", on(user_id))]
 #[index(id = 2, name = "device_key", on(device_id))]
 pub struct DeviceKeys {

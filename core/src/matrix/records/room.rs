@@ -70,7 +70,7 @@ pub struct RoomState {
 
 /// An alias of a room; published through IPNS.
 #[derive(Clone, PartialEq, Serialize, Deserialize, Record)]
-#[record(id = 14, name = "room_aliases", key(alias), expires = expires_at)]
+#[record(id = 14, name = "room_aliases", key(alias), expires = expires_at, changes)]
 #[index(id = 1, name = "room_aliases", on(room_id))]
 pub struct RoomAlias {
     /// The alias.

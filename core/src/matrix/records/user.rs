@@ -8,7 +8,7 @@ use crate::{Json, Record, Timestamp};
 
 /// Whether a user is there; synchronised elsewhere.
 #[derive(Clone, PartialEq, Serialize, Deserialize, Record)]
-#[record(id = 8, name = "presence", key(user_id))]
+#[record(id = 8, name = "presence", key(user_id), changes)]
 #[index(id = 1, name = "last_active", on(last_active: ordered))]
 #[index(id = 2, name = "presence", on(presence))]
 pub struct Presence {
