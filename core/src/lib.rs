@@ -24,9 +24,13 @@ pub mod schema;
 pub mod store;
 
 pub use database::{
-    CollectionCount, Committed, Cursor, Damage, Database, DatabaseBuilder, FORMAT_VERSION, Matchable, Page, Problem,
-    Query, Snapshot, Sortable, Sorted, Source, Stats, Transaction, Verification, Viewable,
+    CollectionCount, Committed, Cursor, Damage, Database, DatabaseBuilder, Dropped, FORMAT_VERSION, Matchable, Once,
+    Page, Problem, Query, Retained, RetentionPolicy, RetentionRule, Snapshot, Sortable, Sorted, Source, Stats,
+    SweepOptions, Swept, Transaction, Verification, Viewable,
 };
+#[cfg(feature = "sweeper")]
+#[cfg_attr(docsrs, doc(cfg(feature = "sweeper")))]
+pub use database::{Sweeper, SweeperStatus};
 pub use error::{Error, ErrorKind, Limit, Result};
 pub use json::Json;
 pub use key::Component;

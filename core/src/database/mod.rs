@@ -1,15 +1,21 @@
 //! The typed database: records, queries, snapshots and serializable transactions over any [`Store`].
 
 mod catalog;
+mod claim;
 mod commit;
 mod context;
 mod copy;
 mod inspect;
 mod keyspace;
+mod once;
 mod overlay;
 mod query;
+mod retention;
 mod rows;
 mod snapshot;
+mod sweep;
+#[cfg(feature = "sweeper")]
+mod sweeper;
 mod transaction;
 mod value;
 mod write;
@@ -24,8 +30,14 @@ use crate::{Clock, Result, SystemClock, Timestamp};
 pub use catalog::FORMAT_VERSION;
 pub use inspect::{CollectionCount, Problem, Stats, Verification};
 pub use query::{Cursor, Damage, Matchable, Page, Query, Sortable, Sorted, Source, Viewable};
+pub use once::Once;
+pub use retention::{Dropped, Retained, RetentionPolicy, RetentionRule};
 pub(crate) use rows::Erased;
 pub use snapshot::Snapshot;
+pub use sweep::{SweepOptions, Swept};
+#[cfg(feature = "sweeper")]
+#[cfg_attr(docsrs, doc(cfg(feature = "sweeper")))]
+pub use sweeper::{Sweeper, SweeperStatus};
 pub use transaction::Transaction;
 pub use write::Committed;
 

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use super::keyspace::{Keyspace, append_stored, record_key};
+use super::transaction::Transaction;
 use crate::key::Components;
 use crate::schema::{Collection, IndexRef, Record};
 use crate::store::{Content, KeyCodec, LinkTo, StoredKey};
-use crate::{Error, ErrorKind, Limit, Result};
+use crate::{Error, ErrorKind, Limit, Result, Timestamp};
 
 /// The index entries of one record.
 pub(crate) type IndexRows = BTreeMap<StoredKey, LinkTo>;
@@ -77,6 +78,8 @@ pub(crate) struct Erased {
     pub(crate) collection: &'static Collection,
     /// Decodes a stored value into what its rows must be.
     pub(crate) inspect: fn(&dyn KeyCodec, &[u8]) -> Result<Inspected>,
+    /// Deletes the record of a key that was read before, if it has expired by a time.
+    pub(crate) evict: fn(&Transaction, &StoredKey, Timestamp) -> Result<bool>,
 }
 
 /// What a stored record's rows must be.
@@ -90,7 +93,7 @@ pub(crate) struct Inspected {
 impl Erased {
     /// For the records of `R`.
     pub(crate) fn of<R: Record>() -> Self {
-        Erased { collection: R::COLLECTION, inspect: inspect::<R> }
+        Erased { collection: R::COLLECTION, inspect: inspect::<R>, evict: Transaction::evict::<R> }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The schema `engine` and the [`StorageEngine`] over it: messages, sessions, proofs, keys and metadata.
 
+mod cleaning;
 mod records;
 mod storage;
 

@@ -16,7 +16,7 @@ pub use records::{
     AccountData, DeviceKeys, Invitation, Media, Message, Object, ObjectParts, ObjectSpace, OneTimeKey, Presence, Proof,
     ReadReceipt, Room, RoomAlias, RoomMember, RoomState, SendTransaction, Typing, Upload,
 };
-pub use store::MatrixStore;
+pub use store::{MatrixStore, SendOutcome};
 pub use words::{Membership, PresenceState, TransactionStatus};
 
 use crate::Schema;
@@ -37,13 +37,13 @@ pub mod relation {
     pub const REDACTION: &str = "m.redaction";
 }
 
-/// The schema `matrix`, version 4.
+/// The schema `matrix`, version 5.
 ///
 /// ```
 /// assert_eq!(strongroom_core::matrix::schema().collections().count(), 18);
 /// ```
 pub fn schema() -> Schema {
-    Schema::builder("matrix", 4)
+    Schema::builder("matrix", 5)
         .collection::<Message>()
         .collection::<Room>()
         .collection::<RoomState>()
