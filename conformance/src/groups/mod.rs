@@ -31,7 +31,7 @@ pub fn all() -> Vec<Case> {
 
 /// What child processes do.
 pub(crate) fn roles() -> impl Iterator<Item = &'static Role> {
-    let roles = crash::ROLES.iter().chain(isolation::ROLES).chain(behaviours::ROLES);
+    let roles = crash::ROLES.iter().chain(isolation::ROLES).chain(behaviours::roles());
     #[cfg(feature = "media")]
     let roles = roles.chain(media::ROLES);
     roles
