@@ -239,7 +239,7 @@ pub(crate) struct Retain {
     pub(crate) dry_run: bool,
 }
 
-/// No command shows what has expired; this frees its space. What has expired of media goes with 'media sweep', bytes included.
+/// No command shows what has expired; this frees its space. The bytes of media that have expired go with 'media sweep'.
 #[derive(Debug, Args)]
 pub(crate) struct Sweep {
     /// Only say what would go

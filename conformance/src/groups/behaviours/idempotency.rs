@@ -10,7 +10,7 @@ use crate::child::{Role, Work};
 use crate::{Checked, Child, Context, Failure, ensure, ensure_eq, ensure_kind};
 
 cases! { Behaviours;
-    a_transaction_is_first_once_and_then_replays_what_was_stored,
+    a_transaction_is_first_once_and_then_replays_what_was_stored [Reopen],
     of_many_that_begin_the_same_one_is_the_first,
     what_was_begun_is_a_replay_after_a_kill [Reopen, Processes],
     what_was_sent_stays_sent,
