@@ -32,6 +32,7 @@ impl<R: Record, C> Query<Database, R, C> {
     /// # Errors
     ///
     /// As [`page`](Query::page) and [`Database::update`]: `NotFound` if `mark` changed the primary key, `Conflict` after 64 attempts.
+    /// After `CommitUnknown` the record may be marked, and given to nobody.
     pub async fn claim(self, mark: impl Fn(&mut R) + Send + Sync) -> Result<Option<R>> {
         let (db, plan) = self.into_parts();
         let (plan, mark) = (&plan, &mark);

@@ -29,8 +29,8 @@ use crate::{Clock, Result, SystemClock, Timestamp};
 
 pub use catalog::FORMAT_VERSION;
 pub use inspect::{CollectionCount, Problem, Stats, Verification};
-pub use query::{Cursor, Damage, Matchable, Page, Query, Sortable, Sorted, Source, Viewable};
 pub use once::Once;
+pub use query::{Cursor, Damage, Matchable, Page, Query, Sortable, Sorted, Source, Viewable};
 pub use retention::{Dropped, Retained, RetentionPolicy, RetentionRule};
 pub(crate) use rows::Erased;
 pub use snapshot::Snapshot;

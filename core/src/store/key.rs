@@ -255,7 +255,10 @@ mod tests {
             .collect();
         for (one, other) in ranges.iter().flat_map(|one| ranges.iter().map(move |other| (one, other))) {
             let both = one.and(other);
-            assert!(keys.iter().all(|key| both.holds(key) == (one.holds(key) && other.holds(key))), "{one:?} {other:?}");
+            assert!(
+                keys.iter().all(|key| both.holds(key) == (one.holds(key) && other.holds(key))),
+                "{one:?} {other:?}"
+            );
         }
     }
 

@@ -142,7 +142,11 @@ async fn a_sweep_removes_what_has_expired_with_its_entries_and_nothing_else(cont
     ensure_eq!(done.collections, [("notices".to_owned(), 2), ("leases".to_owned(), 1)].into());
     ensure_eq!(done.records(), 3);
     let counts = db.stats().await?.collections;
-    ensure_eq!((counts["notices"].records, counts["notices"].entries), (2, 5), "two in two indexes, one of them expires");
+    ensure_eq!(
+        (counts["notices"].records, counts["notices"].entries),
+        (2, 5),
+        "two in two indexes, one of them expires"
+    );
     ensure_eq!((counts["leases"].records, counts["leases"].entries), (1, 1));
     let left: Vec<u32> = db.query(Notice::PRIMARY).page().await?.records.iter().map(|notice| notice.id).collect();
     ensure_eq!(left.len(), 2);
@@ -173,7 +177,8 @@ async fn a_sweep_goes_in_steps_the_longest_expired_first(context: Context) -> Ch
     ensure_kind!(db.sweep_expired().await, ErrorKind::Io);
     // The first step stands, the second one has removed nothing.
     site.clock.set(at(0));
-    let mut left = db.query(Notice::EXPIRY).limit(2_000).page().await?.records.into_iter().map(|notice| notice.expires_at);
+    let mut left =
+        db.query(Notice::EXPIRY).limit(2_000).page().await?.records.into_iter().map(|notice| notice.expires_at);
     ensure_eq!((left.len(), left.next()), (700, Some(Some(at(500)))), "those that are left, and the first of them");
     site.clock.set(at(10_000));
     ensure_eq!(db.sweep_expired().await?, swept(700));
@@ -326,7 +331,8 @@ async fn two_sweeps_at_once_remove_each_record_once(context: Context) -> Checked
     let other = open_again(&site, schema()?).await?;
     put_notices(&db, (0..300).map(|id| notice(id, Some(i64::from(id % 10))))).await?;
     site.clock.set(at(4));
-    let sweeps = [db.clone(), other.clone(), db.clone(), other].map(|db| tokio::spawn(async move { db.sweep_expired().await }));
+    let sweeps =
+        [db.clone(), other.clone(), db.clone(), other].map(|db| tokio::spawn(async move { db.sweep_expired().await }));
     let mut records = 0;
     for sweep in join_all(sweeps).await {
         records += sweep.map_err(|error| Failure::new(error.to_string()))??.records();

@@ -40,7 +40,10 @@ async fn a_transaction_is_first_once_and_then_replays_what_was_stored(context: C
     let (store, mut site) = open_matrix(&context).await?;
     let first = with_metadata(1, r#"{"draft":1}"#)?;
     ensure_eq!(store.begin_transaction(&first).await?, Once::First);
-    ensure!(store.begin_transaction(&with_metadata(1, r#"{"draft":2}"#)?).await? == Once::Replay(first), "not the first");
+    ensure!(
+        store.begin_transaction(&with_metadata(1, r#"{"draft":2}"#)?).await? == Once::Replay(first),
+        "not the first"
+    );
     ensure!(store.begin_transaction(&transaction(2)).await?.is_first(), "another id");
     let finished = store.finish_transaction(&"txn1".into(), &SendOutcome::sent("$event")).await?;
     site.reopen().await?;
@@ -179,6 +182,9 @@ async fn what_has_expired_can_be_inserted_once_more(context: Context) -> Checked
     ensure!(db.insert_once(&typing(200)).await? == Once::Replay(typing(100)), "it is there");
     site.clock.set(at(100));
     ensure!(db.insert_once(&typing(200)).await?.is_first(), "it had expired");
-    ensure!(db.write(|tx| async move { tx.insert_once(&typing(300)).await }).await? == Once::Replay(typing(200)), "there");
+    ensure!(
+        db.write(|tx| async move { tx.insert_once(&typing(300)).await }).await? == Once::Replay(typing(200)),
+        "there"
+    );
     sound(db).await
 }

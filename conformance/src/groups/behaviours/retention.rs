@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use futures_util::TryStreamExt;
 use futures_util::future::join_all;
+use serde::{Deserialize, Serialize};
 use strongroom_core::engine::{self, StorageEngine};
 use strongroom_core::matrix::{MatrixStore, Message, Room, RoomId, SendTransaction};
-use strongroom_core::{Dropped, Json, Result, RetentionPolicy, RetentionRule};
+use strongroom_core::{Dropped, Json, Record, Result, RetentionPolicy, RetentionRule, Schema, Timestamp};
 
 use super::support::{at, open, open_again, open_matrix, sound};
 use crate::case::cases;
@@ -24,6 +25,7 @@ cases! { Behaviours;
     a_room_keeps_its_derived_state_without_its_messages,
     a_policy_goes_over_hundreds_of_rooms,
     the_engine_keeps_conversations_alike,
+    what_has_expired_counts_for_nothing,
 }
 
 type Policy = RetentionPolicy<RoomId>;
@@ -179,11 +181,7 @@ fn model(stored: &BTreeMap<RoomId, Vec<i64>>, policy: &Policy) -> BTreeMap<RoomI
         let young: Vec<i64> =
             times.iter().copied().filter(|time| !too_old(*time, &own) && !too_old(*time, &policy.all)).collect();
         let stay = own.count_max.map_or(young.len(), |max| young.len().min(max as usize));
-        let dropped = Dropped {
-            age: (times.len() - young.len()) as u64,
-            count: (young.len() - stay) as u64,
-            total: 0,
-        };
+        let dropped = Dropped { age: (times.len() - young.len()) as u64, count: (young.len() - stay) as u64, total: 0 };
         went.insert(room.clone(), dropped);
         kept.extend(young[young.len() - stay..].iter().map(|time| (*time, room.clone())));
     }
@@ -334,5 +332,36 @@ async fn the_engine_keeps_conversations_alike(context: Context) -> Checked {
     let transactions = open_matrix(&context).await?.0;
     let none = transactions.database().retain(SendTransaction::ROOM_TRANSACTIONS, &all(counts(0)), false).await?;
     ensure!(none.groups.is_empty(), "there was nothing");
+    sound(&db).await
+}
+
+/// A record that may expire before it is too old.
+#[derive(Clone, Record, Serialize, Deserialize)]
+#[record(crate = ::strongroom_core, id = 9, name = "stories", key(id), expires = expires_at)]
+#[index(id = 1, name = "told", on(teller, told_at: ordered))]
+struct Story {
+    id: u32,
+    teller: String,
+    told_at: Timestamp,
+    expires_at: Option<Timestamp>,
+}
+
+async fn what_has_expired_counts_for_nothing(context: Context) -> Checked {
+    let (db, site) = open(&context, Schema::builder("stories", 1).collection::<Story>().build()?).await?;
+    for id in 0..30 {
+        // The newest ones have expired, and every third of the others.
+        let expires_at = (id >= 24 || id % 3 == 0).then(|| at(100));
+        let teller = format!("t{}", id % 2);
+        db.put(&Story { id, teller, told_at: at(i64::from(id)), expires_at }).await?;
+    }
+    site.clock.set(at(100));
+    ensure_eq!(db.count::<Story>().await?, 16);
+    let policy = RetentionPolicy { all: counts(9), groups: [("t0".to_owned(), counts(5))].into() };
+    let would = db.retain(Story::TOLD, &policy, true).await?;
+    ensure_eq!(would.dropped(), Dropped { age: 0, count: 3, total: 4 });
+    ensure_eq!(db.retain(Story::TOLD, &policy, false).await?, would);
+    let mut left: Vec<u32> = db.query(Story::PRIMARY).page().await?.records.iter().map(|story| story.id).collect();
+    left.sort_unstable();
+    ensure_eq!(left, [11, 13, 14, 16, 17, 19, 20, 22, 23]);
     sound(&db).await
 }

@@ -253,7 +253,7 @@ async fn databases_that_share_an_object_store_spare_each_other(context: Context)
 async fn the_bytes_of_a_medium_whose_expired_record_was_swept_go_with_the_next_sweep(context: Context) -> Checked {
     let scene = Scene::new(&context).await?;
     let expiring = new(&id(0)).expires_at(scene.db.now().saturating_add(DAY));
-    scene.media.put(expiring, std::io::Cursor::new(scene.content(0, PART + 1))).await?;
+    scene.media.put(expiring, &scene.content(0, PART + 1)[..]).await?;
     put(&scene.media, scene.content(1, PART + 1), &id(1)).await?;
     scene.after(DAY + 1);
     ensure_eq!(scene.db.sweep_expired().await?.records(), 1);
