@@ -26,9 +26,13 @@ pub mod store;
 
 pub use database::{
     Activity, Change, ChangeCursor, ChangeKind, ChangePage, Changes, CollectionCount, CollectionSize, Committed,
-    Cursor, Damage, Database, DatabaseBuilder, Duplicates, FORMAT_VERSION, Matchable, Page, Problem, Query, RecordPage,
-    Snapshot, Sortable, Sorted, Source, Stats, Transaction, Trim, Verification, Viewable,
+    Cursor, Damage, Database, DatabaseBuilder, Dropped, Duplicates, FORMAT_VERSION, Matchable, Once, Page, Problem,
+    Query, RecordPage, Retained, RetentionPolicy, RetentionRule, Snapshot, Sortable, Sorted, Source, Stats,
+    SweepOptions, Swept, Transaction, Trim, Verification, Viewable,
 };
+#[cfg(feature = "sweeper")]
+#[cfg_attr(docsrs, doc(cfg(feature = "sweeper")))]
+pub use database::{Sweeper, SweeperStatus};
 pub use error::{Error, ErrorKind, Limit, Result};
 pub use json::Json;
 pub use key::Component;

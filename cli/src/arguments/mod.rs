@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::output::{Color, Format};
+use crate::units;
 pub(crate) use key::{AddKey, Kdf, Key, KeyCommand, NewSecret, RotateKey};
 pub(crate) use media::{GetMedia, ListMedia, Media, MediaCommand, PutMedia, SweepMedia};
 
@@ -82,6 +83,10 @@ pub(crate) enum Command {
     Export(Export),
     /// Delete the messages from before a time
     DeleteBefore(DeleteBefore),
+    /// Delete the messages that are too old or too many
+    Retain(Retain),
+    /// Remove what has expired: typing notices, keys of devices, aliases
+    Sweep(Sweep),
     /// Count what is stored
     Stats {
         /// Also the bytes of each collection, before encryption: reads all there is.
@@ -215,6 +220,35 @@ pub(crate) struct DeleteBefore {
     /// Only in this room
     #[arg(long, value_name = "ROOM")]
     pub(crate) room: Option<String>,
+}
+
+/// The oldest go first. Rooms, their state and their members stay.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  strongroom retain --max-age 90d --dry-run
+  strongroom retain --max-count 1000 --room '!alerts:example.org' --room '!bots:example.org'")]
+pub(crate) struct Retain {
+    /// Time since a message was sent, like 1y or 90d; what is older goes
+    #[arg(long, value_name = "TIME", value_parser = units::duration_ms, required_unless_present = "max_count")]
+    pub(crate) max_age: Option<u64>,
+    /// How many of the newest messages stay: of all rooms together, or of each --room
+    #[arg(long, value_name = "N")]
+    pub(crate) max_count: Option<u64>,
+    /// The limits are for this room's messages alone; may be given several times
+    #[arg(long, value_name = "ROOM")]
+    pub(crate) room: Vec<String>,
+    /// Only say what would go
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// No command shows what has expired; this frees its space. The bytes of media that have expired go with 'media sweep'.
+#[derive(Debug, Args)]
+pub(crate) struct Sweep {
+    /// Only say what would go
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }
 
 #[derive(Debug, Args)]

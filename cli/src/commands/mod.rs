@@ -10,9 +10,11 @@ pub(crate) mod key;
 pub(crate) mod leakage;
 pub(crate) mod media;
 mod message;
+pub(crate) mod retain;
 pub(crate) mod rooms;
 pub(crate) mod show;
 pub(crate) mod stats;
+pub(crate) mod sweep;
 pub(crate) mod thread;
 pub(crate) mod timeline;
 pub(crate) mod verify;
@@ -58,6 +60,8 @@ async fn dispatch(arguments: &Arguments, access: &Access, output: &mut Output) -
         Command::Show(arguments) => show::run(&db, arguments, output).await,
         Command::Export(arguments) => export::run(&db, arguments, output).await,
         Command::DeleteBefore(arguments) => delete_before::run(&db, arguments, output).await,
+        Command::Retain(arguments) => retain::run(&db, arguments, output).await,
+        Command::Sweep(arguments) => sweep::run(&db, arguments, output).await,
         Command::Stats { sizes } => stats::run(&db, url, *sizes, output).await,
         Command::Verify => verify::run(&db, output).await,
         Command::Compact => compact::run(&db, output).await,

@@ -3,6 +3,7 @@
 
 mod access;
 mod canaries;
+mod cleaning;
 mod copying;
 mod deleting;
 mod demo;

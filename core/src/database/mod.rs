@@ -3,17 +3,23 @@
 mod activity;
 mod catalog;
 mod changes;
+mod claim;
 mod commit;
 mod context;
 mod copy;
 mod inspect;
 mod keyspace;
 mod migrate;
+mod once;
 mod overlay;
 mod query;
+mod retention;
 mod rows;
 mod sizes;
 mod snapshot;
+mod sweep;
+#[cfg(feature = "sweeper")]
+mod sweeper;
 mod transaction;
 pub(crate) mod value;
 mod write;
@@ -31,10 +37,16 @@ pub(crate) use catalog::check_evolution;
 pub use catalog::{Duplicates, FORMAT_VERSION};
 pub use changes::{Change, ChangeCursor, ChangeKind, ChangePage, Changes, RecordPage, Trim};
 pub use inspect::{CollectionCount, Problem, Stats, Verification};
+pub use once::Once;
 pub use query::{Cursor, Damage, Matchable, Page, Query, Sortable, Sorted, Source, Viewable};
+pub use retention::{Dropped, Retained, RetentionPolicy, RetentionRule};
 pub(crate) use rows::{Erased, fingerprint};
 pub use sizes::CollectionSize;
 pub use snapshot::Snapshot;
+pub use sweep::{SweepOptions, Swept};
+#[cfg(feature = "sweeper")]
+#[cfg_attr(docsrs, doc(cfg(feature = "sweeper")))]
+pub use sweeper::{Sweeper, SweeperStatus};
 pub use transaction::Transaction;
 pub use write::Committed;
 

@@ -146,6 +146,11 @@ impl State {
         self.assumed_absent.insert(key);
     }
 
+    /// Lets others write between the rows that were met in scans so far. Targets of links that were followed stay guarded.
+    pub(crate) fn release_ranges(&mut self) {
+        self.scanned.clear();
+    }
+
     fn written(&self, key: &StoredKey) -> Option<Option<Row>> {
         self.writes.get(key).map(|write| own_row(key, write))
     }

@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use super::keyspace::{Keyspace, append_stored, record_key};
+use super::transaction::Transaction;
 use crate::key::Components;
 use crate::schema::{Collection, IndexRef, Key, Record, Schema};
 use crate::store::{Content, KeyCodec, LinkTo, StoredKey};
-use crate::{Error, ErrorKind, Limit, Result};
+use crate::{Error, ErrorKind, Limit, Result, Timestamp};
 
 /// The index entries of one record.
 pub(crate) type IndexRows = BTreeMap<StoredKey, LinkTo>;
@@ -80,6 +81,8 @@ pub(crate) struct Erased {
     pub(crate) record: TypeId,
     /// Decodes a value of this very type's shape into what its rows must be.
     pub(crate) inspect: fn(&dyn KeyCodec, &[u8]) -> Result<Inspected>,
+    /// Deletes the record of a key that was read before, if it has expired by a time.
+    pub(crate) evict: fn(&Transaction, &StoredKey, Timestamp) -> Result<bool>,
 }
 
 /// What a stored record's rows must be.
@@ -95,7 +98,12 @@ pub(crate) struct Inspected {
 impl Erased {
     /// For the records of `R`.
     pub(crate) fn of<R: Record>() -> Self {
-        Erased { collection: R::COLLECTION, record: TypeId::of::<R>(), inspect: inspect::<R> }
+        Erased {
+            collection: R::COLLECTION,
+            record: TypeId::of::<R>(),
+            inspect: inspect::<R>,
+            evict: Transaction::evict::<R>,
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use super::query::{Query, Source, read_records};
 use super::rows::{IndexRows, index_rows, key_of, record_value};
 use crate::schema::{Collection, Index, Key, Record};
 use crate::store::{Batch, Content, LinkTo, Read, Row, StoredKey, Write};
-use crate::{Error, ErrorKind, Limit, Result};
+use crate::{Error, ErrorKind, Limit, Result, Timestamp};
 
 /// A serializable transaction: every read is as of one revision and sees the own writes, and the commit fails if anything
 /// that was read has changed.
@@ -123,13 +123,33 @@ impl Transaction {
     async fn delete_stored<R: Record>(&self, key: StoredKey) -> Result<bool> {
         self.overlay.get(std::slice::from_ref(&key)).await?;
         let now = self.context.clock.now();
+        let old = self.stage_deletion::<R>(&key, |_| true)?;
+        Ok(old.is_some_and(|old| old.expires_at().is_none_or(|at| at > now)))
+    }
+
+    /// Deletes a record that was read before, with its entries, if it is there and `condition` holds of it.
+    fn stage_deletion<R: Record>(&self, key: &StoredKey, condition: impl FnOnce(&R) -> bool) -> Result<Option<R>> {
         self.overlay.stage(|state| {
-            let Some(old) = old_record::<R>(&self.context, state, &key)? else { return Ok(false) };
-            let entries = index_rows(self.context.codec(), &old, &key)?;
+            let Some(old) = old_record::<R>(&self.context, state, key)?.filter(condition) else { return Ok(None) };
+            let entries = index_rows(self.context.codec(), &old, key)?;
             entries.into_keys().for_each(|entry| state.write(entry, Write::Delete));
-            state.write(key, Write::Delete);
+            state.write(key.clone(), Write::Delete);
             state.changes.add(&old, ChangeKind::Delete);
-            Ok(old.expires_at().is_none_or(|at| at > now))
+            Ok(Some(old))
+        })
+    }
+
+    /// Deletes a record that was read before, if it has expired by `time`.
+    pub(super) fn evict<R: Record>(&self, key: &StoredKey, time: Timestamp) -> Result<bool> {
+        let evicted = self.stage_deletion::<R>(key, |old| old.expires_at().is_some_and(|at| at <= time))?;
+        Ok(evicted.is_some())
+    }
+
+    /// Lets others write between what was met in scans so far; the records that were read through an index stay guarded.
+    pub(super) fn release_ranges(&self) -> Result<()> {
+        self.overlay.stage(|state| {
+            state.release_ranges();
+            Ok(())
         })
     }
 

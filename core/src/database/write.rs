@@ -31,6 +31,14 @@ pub(crate) enum Base {
     Snapshot,
     /// From the store: enough for a single operation, whose reads are all guarded one by one, and saves a snapshot.
     Direct,
+    /// As [`Direct`](Base::Direct), for operations that all want the same record: after its first conflict each waits for its turn.
+    Contended,
+}
+
+impl Base {
+    fn attempts_before_gate(self) -> u32 {
+        if self == Base::Contended { 1 } else { ATTEMPTS_BEFORE_GATE }
+    }
 }
 
 /// Runs `body` until its batch commits.
@@ -46,7 +54,7 @@ where
         if attempt > 0 {
             context.queue.counters.retried();
         }
-        let _turn = if attempt < ATTEMPTS_BEFORE_GATE { None } else { Some(context.gate.lock().await) };
+        let _turn = if attempt < base.attempts_before_gate() { None } else { Some(context.gate.lock().await) };
         let (read, as_of, _permit) = open_base(context, base).await?;
         let transaction = Sealed(Transaction::new(context.clone(), read, base == Base::Direct && attempt == 0));
         let result = body(transaction.0.clone()).await;
@@ -86,7 +94,7 @@ async fn open_base<'c>(
     context: &'c Context,
     base: Base,
 ) -> Result<(Arc<dyn Read>, Option<Revision>, Option<tokio::sync::SemaphorePermit<'c>>)> {
-    if base == Base::Direct {
+    if base != Base::Snapshot {
         return Ok((context.store.clone(), None, None));
     }
     let closed = |_| Error::new(ErrorKind::Closed, "the database is closed");

@@ -1,6 +1,7 @@
 //! The schema `engine` and the [`StorageEngine`] over it: messages, sessions, proofs, keys and metadata.
 
 mod activity;
+mod cleaning;
 mod records;
 mod storage;
 

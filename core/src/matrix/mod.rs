@@ -16,7 +16,7 @@ pub use records::{
     AccountData, DeviceKeys, Invitation, Media, Message, Object, ObjectParts, ObjectSpace, OneTimeKey, Presence, Proof,
     ReadReceipt, Room, RoomAlias, RoomMember, RoomState, SendTransaction, Typing, Upload,
 };
-pub use store::MatrixStore;
+pub use store::{MatrixStore, SendOutcome};
 pub use words::{Membership, PresenceState, TransactionStatus};
 
 use crate::Schema;

@@ -157,6 +157,12 @@ impl KeyRange {
         }
     }
 
+    /// The keys that lie in this range and in the other.
+    #[must_use]
+    pub fn and(&self, other: &KeyRange) -> KeyRange {
+        KeyRange { start: nearer(&self.start, &other.start, false), end: nearer(&self.end, &other.end, true) }
+    }
+
     /// What is left of the range beyond `key`, when it is walked forward or in `reverse`.
     #[must_use]
     pub fn beyond(&self, key: &StoredKey, reverse: bool) -> KeyRange {
@@ -190,6 +196,18 @@ impl RangeBounds<[u8]> for KeyRange {
     }
 }
 
+/// Of two starts the later one; of two `ends` the earlier one.
+fn nearer(one: &Bound<StoredKey>, other: &Bound<StoredKey>, ends: bool) -> Bound<StoredKey> {
+    let (first, second) = match (one, other) {
+        (Bound::Unbounded, bound) | (bound, Bound::Unbounded) => return bound.clone(),
+        (Bound::Included(first) | Bound::Excluded(first), Bound::Included(second) | Bound::Excluded(second)) => {
+            (first, second)
+        }
+    };
+    let one_is_nearer = if first == second { matches!(one, Bound::Excluded(_)) } else { (first > second) != ends };
+    if one_is_nearer { one.clone() } else { other.clone() }
+}
+
 /// The least key that is greater than every key with this prefix; none if the prefix is all 0xFF.
 fn successor(prefix: &[u8]) -> Option<StoredKey> {
     let last = prefix.iter().rposition(|byte| *byte != 0xFF)?;
@@ -220,6 +238,27 @@ mod tests {
             ] {
                 assert_eq!(range.holds(key), key.starts_with(prefix), "{prefix:?} {key:?}");
             }
+        }
+    }
+
+    #[test]
+    fn two_ranges_have_in_common_what_lies_in_both() {
+        let keys = [&b""[..], b"a", b"b", b"c"];
+        let bounds = || {
+            let key = |bytes: &&[u8]| StoredKey::from(bytes.to_vec());
+            let of = move |bytes| [Bound::Included(key(bytes)), Bound::Excluded(key(bytes))];
+            keys.iter().flat_map(of).chain([Bound::Unbounded]).collect::<Vec<_>>()
+        };
+        let ranges: Vec<KeyRange> = bounds()
+            .into_iter()
+            .flat_map(|start| bounds().into_iter().map(move |end| KeyRange { start: start.clone(), end }))
+            .collect();
+        for (one, other) in ranges.iter().flat_map(|one| ranges.iter().map(move |other| (one, other))) {
+            let both = one.and(other);
+            assert!(
+                keys.iter().all(|key| both.holds(key) == (one.holds(key) && other.holds(key))),
+                "{one:?} {other:?}"
+            );
         }
     }
 

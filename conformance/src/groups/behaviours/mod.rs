@@ -1,11 +1,15 @@
 //! What a messenger's store does beyond put and get: each behaviour has a file or folder of its own, named in `cases` below.
 //!
 //! Cases must also hold where a codec blinds exact components. What several files say alike goes into `support`. What needs a second
-//! process is a role in [`ROLES`] and needs `Processes` and `Share`.
+//! process is a role in [`roles`] and needs `Processes` and `Share`.
 
 mod changes;
+mod claim;
+mod expiry;
+mod idempotency;
 mod migrations;
 mod observed;
+mod retention;
 mod support;
 
 use crate::Case;
@@ -13,9 +17,19 @@ use crate::child::Role;
 
 /// What child processes do.
 pub(super) fn roles() -> impl Iterator<Item = &'static Role> {
-    changes::ROLES.iter().chain(migrations::ROLES)
+    let roles = changes::ROLES.iter().chain(claim::ROLES).chain(idempotency::ROLES);
+    roles.chain(migrations::ROLES)
 }
 
 pub(super) fn cases() -> Vec<Case> {
-    [changes::cases(), migrations::cases(), observed::CASES.to_vec()].concat()
+    let groups: &[&[Case]] = &[
+        claim::CASES,
+        expiry::CASES,
+        idempotency::CASES,
+        retention::CASES,
+        &changes::cases(),
+        &migrations::cases(),
+        observed::CASES,
+    ];
+    groups.concat()
 }

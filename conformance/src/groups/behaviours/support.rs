@@ -1,11 +1,10 @@
 //! Stores with the schemas of a messenger.
-#![allow(dead_code, reason = "the first behaviours come next")]
 
 use strongroom_core::matrix::{self, MatrixStore};
 use strongroom_core::{Database, Schema, Timestamp};
 
 use crate::context::Site;
-use crate::{Checked, Context};
+use crate::{Checked, Context, ensure};
 
 /// A time in milliseconds.
 pub(super) fn at(millis: i64) -> Timestamp {
@@ -28,4 +27,15 @@ pub(super) async fn open_again(site: &Site, schema: Schema) -> Checked<Database>
 pub(super) async fn open_matrix(context: &Context) -> Checked<(MatrixStore, Site)> {
     let (db, site) = open(context, matrix::schema()).await?;
     Ok((MatrixStore::new(db)?, site))
+}
+
+/// Checks that every record has its entries and every entry its record.
+#[track_caller]
+pub(super) fn sound(db: &Database) -> impl Future<Output = Checked> {
+    let place = std::panic::Location::caller();
+    async move {
+        let found = db.verify().await?;
+        ensure!(found.problems.is_empty(), "verify, asked at line {}: {:?}", place.line(), found.problems);
+        Ok(())
+    }
 }

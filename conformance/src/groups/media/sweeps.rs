@@ -24,6 +24,7 @@ cases! { Media;
     foreign_names_are_left_alone,
     a_dry_run_says_what_a_sweep_does_and_does_nothing,
     databases_that_share_an_object_store_spare_each_other,
+    the_bytes_of_a_medium_whose_expired_record_was_swept_go_with_the_next_sweep,
 }
 
 async fn a_sweep_at_any_moment_of_an_upload_spares_it(context: Context) -> Checked {
@@ -246,4 +247,19 @@ async fn databases_that_share_an_object_store_spare_each_other(context: Context)
     ensure!(media[0].delete(&id(0)).await?);
     ensure!(media[1].stat(&id(0)).await?.is_some(), "the other's medium of the same id");
     Ok(())
+}
+
+/// The sweep of expired records knows nothing of bytes.
+async fn the_bytes_of_a_medium_whose_expired_record_was_swept_go_with_the_next_sweep(context: Context) -> Checked {
+    let scene = Scene::new(&context).await?;
+    let expiring = new(&id(0)).expires_at(scene.db.now().saturating_add(DAY));
+    scene.media.put(expiring, &scene.content(0, PART + 1)[..]).await?;
+    put(&scene.media, scene.content(1, PART + 1), &id(1)).await?;
+    scene.after(DAY + 1);
+    ensure_eq!(scene.db.sweep_expired().await?.records(), 1);
+    let swept = sweep(&scene.media).await?;
+    ensure_eq!(swept.media.values().map(|(media, _)| media).sum::<u64>(), 1);
+    scene.ensure_is(1, PART + 1).await?;
+    ensure_eq!(sweep(&scene.media).await?, Swept::default());
+    scene.ensure_tidy().await
 }

@@ -1,6 +1,7 @@
 //! Queries: equality on the first components of an index, then a range or an order on the next.
 
 mod cursor;
+mod keys;
 mod open;
 mod plan;
 
@@ -14,9 +15,10 @@ use std::sync::Arc;
 use futures_util::stream::{self, Stream};
 
 pub use cursor::Cursor;
+pub(super) use keys::live_keys;
 pub use open::Damage;
 use open::Opener;
-use plan::Plan;
+pub(super) use plan::Plan;
 
 use super::Database;
 use super::context::Context;
@@ -106,12 +108,22 @@ pub struct Page<R> {
 
 impl<S: Source, R: Record, C> Query<S, R, C> {
     pub(crate) fn new(source: S, index: Index<R, C>) -> Self {
-        Query { source, plan: Plan::new(index.index), types: PhantomData }
+        Query::planned(source, Plan::new(index.index))
     }
 
     /// All records of a collection, by primary key.
     pub(crate) fn primary(source: S) -> Self {
         Query::new(source, Index::new(IndexRef::Primary))
+    }
+
+    /// The query of a plan.
+    pub(super) fn planned(source: S, plan: Plan) -> Self {
+        Query { source, plan, types: PhantomData }
+    }
+
+    /// Where it reads, and what it asks for.
+    pub(super) fn into_parts(self) -> (S, Plan) {
+        (self.source, self.plan)
     }
 
     fn typed<D>(self) -> Query<S, R, D> {
@@ -454,7 +466,7 @@ async fn read_by_key<R: Record>(source: &impl Source, keys: &[Key<R>]) -> Result
 }
 
 /// Reads up to `limit` records that live.
-async fn read_page<R: Record>(source: &impl Source, plan: &Plan, limit: usize) -> Result<Page<R>> {
+pub(super) async fn read_page<R: Record>(source: &impl Source, plan: &Plan, limit: usize) -> Result<Page<R>> {
     let watch = operation("page").on(R::COLLECTION.name);
     watch.counting(read_whole_page(source, plan, limit), |page| page.records.len() as u64).await
 }

@@ -22,6 +22,8 @@ pub(crate) struct Plan {
     pub(crate) limit: Option<usize>,
     pub(crate) after: Option<Cursor>,
     pub(crate) skip_damaged: bool,
+    /// What of all that may be given, as stored keys of the index.
+    pub(crate) within: KeyRange,
 }
 
 /// A plan for one collection and codec.
@@ -43,6 +45,7 @@ impl Plan {
             limit: None,
             after: None,
             skip_damaged: false,
+            within: KeyRange::ALL,
         }
     }
 
@@ -71,7 +74,7 @@ impl Plan {
             Bound::Included(component) => under(component).end,
             Bound::Excluded(component) => flip(under(component).start),
         };
-        let range = self.continue_after(&prefix, KeyRange { start, end })?;
+        let range = self.continue_after(&prefix, KeyRange { start, end }.and(&self.within))?;
         Ok(Located { prefix_len: prefix.len(), range })
     }
 

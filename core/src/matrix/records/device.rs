@@ -38,6 +38,7 @@ pub struct DeviceKeys {
 #[record(id = 6, name = "one_time_keys", key(user_id, device_id, key_id))]
 #[index(id = 1, name = "device_keys", on(user_id, device_id))]
 #[index(id = 2, name = "unclaimed", on(user_id, device_id, algorithm, created_at: ordered), while_absent = used_at)]
+#[index(id = 3, name = "used", on(used_at: ordered))]
 pub struct OneTimeKey {
     /// Whose device it belongs to.
     pub user_id: UserId,

@@ -1,5 +1,11 @@
 //! The operations of the schema `matrix`: one file an idea, each an `impl MatrixStore`.
 
+mod claim;
+mod retention;
+mod transactions;
+
+pub use transactions::SendOutcome;
+
 use super::schema;
 use crate::store::Store;
 use crate::{Database, Error, ErrorKind, Result};
