@@ -24,8 +24,9 @@ pub mod schema;
 pub mod store;
 
 pub use database::{
-    CollectionCount, Committed, Cursor, Damage, Database, DatabaseBuilder, FORMAT_VERSION, Matchable, Page, Problem,
-    Query, Snapshot, Sortable, Sorted, Source, Stats, Transaction, Verification, Viewable,
+    CollectionCount, Committed, Cursor, Damage, Database, DatabaseBuilder, FORMAT_VERSION, Matchable, Merge, Merged,
+    Page, Problem, Query, Snapshot, Sortable, Sorted, Source, Stats, Transaction, Verification, Viewable,
+    check_merge_laws, last_writer,
 };
 pub use error::{Error, ErrorKind, Limit, Result};
 pub use json::Json;

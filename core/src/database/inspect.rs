@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::context::Context;
-use super::keyspace::Keyspace;
+use super::keyspace::{Keyspace, record_key};
 use super::rows::{Erased, fingerprint};
-use crate::schema::IndexRef;
+use crate::schema::{IndexRef, Key, Record};
 use crate::store::{CacheCounters, Content, Entry, Fetch, KeyRange, LinkTo, Read, Revision, Scan, Snapshot, StoredKey};
 use crate::{ErrorKind, Result};
 
@@ -55,6 +55,17 @@ pub struct Verification {
     pub problems_unlisted: u64,
 }
 
+impl Verification {
+    /// Adds a problem; past 1,000 it is only counted.
+    pub fn note(&mut self, problem: Problem) {
+        if self.problems.len() < PROBLEMS_MAX {
+            self.problems.push(problem);
+        } else {
+            self.problems_unlisted += 1;
+        }
+    }
+}
+
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Problem {
@@ -67,6 +78,12 @@ pub struct Problem {
     pub problem: String,
     /// A short name of the row, which gives nothing of its key away but equality.
     pub row: String,
+}
+
+/// A problem with one record.
+pub(super) fn problem<R: Record>(context: &Context, key: &Key<R>, problem: String) -> Result<Problem> {
+    let row = fingerprint(&record_key(context.codec(), R::COLLECTION, &key.components)?);
+    Ok(Problem { collection: R::COLLECTION.name.to_owned(), index: None, problem, row })
 }
 
 /// Counts all rows.
@@ -273,11 +290,7 @@ impl Verifier<'_> {
     }
 
     fn list(&mut self, problem: Problem) {
-        if self.found.problems.len() < PROBLEMS_MAX {
-            self.found.problems.push(problem);
-        } else {
-            self.found.problems_unlisted += 1;
-        }
+        self.found.note(problem);
     }
 }
 

@@ -6,6 +6,7 @@ mod context;
 mod copy;
 mod inspect;
 mod keyspace;
+mod merge;
 mod overlay;
 mod query;
 mod rows;
@@ -23,6 +24,7 @@ use crate::{Clock, Result, SystemClock, Timestamp};
 
 pub use catalog::FORMAT_VERSION;
 pub use inspect::{CollectionCount, Problem, Stats, Verification};
+pub use merge::{Merge, Merged, check_merge_laws, last_writer};
 pub use query::{Cursor, Damage, Matchable, Page, Query, Sortable, Sorted, Source, Viewable};
 pub(crate) use rows::Erased;
 pub use snapshot::Snapshot;
@@ -276,6 +278,16 @@ impl Database {
     /// Those of the store; what is wrong with the rows is in the answer.
     pub async fn verify(&self) -> Result<Verification> {
         inspect::verify(&self.context).await
+    }
+
+    /// A problem with a record that a check of your own has found, to be [noted](Verification::note) beside those of
+    /// [`verify`](Database::verify). The text must not show what is in the record.
+    ///
+    /// # Errors
+    ///
+    /// `Limit` if no key can be that long.
+    pub fn problem<R: Record>(&self, key: &Key<R>, problem: impl Into<String>) -> Result<Problem> {
+        inspect::problem(&self.context, key, problem.into())
     }
 
     /// Copies every record into another database of the same schema, and says how many were new there. So a plain store becomes
