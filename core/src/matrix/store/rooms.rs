@@ -25,7 +25,7 @@ impl MatrixStore {
     ///     let content = r#"{"msgtype":"m.text","body":"Dinner at eight."}"#.parse()?;
     ///     let message = Message::new("!kitchen", "$1", "m.room.message", "@ada:example.org", at, content);
     ///     store.save_message(&message).await?;
-    ///     let room = store.database().get(&Room::key("!kitchen")).await?;
+    ///     let room = store.database().get(&Room::key(&message.room_id)).await?;
     ///     assert_eq!(room.map(|room| room.last_event), Some(at));
     ///     Ok(())
     /// }

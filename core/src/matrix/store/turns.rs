@@ -1,10 +1,15 @@
 //! Turns: updates that are saved at the same time go together in one transaction.
 //!
 //! All that happens in a room changes the room's record, so transactions of their own would conflict, each with every other.
-//! Whoever has the turn takes along all that wait. If it is dropped before the end, the next one does: what it took is still
-//! there, and to merge an update twice is the same as once.
+//! As in a group commit there is no leader: all who wait poll the one transaction under way, and whoever finds none begins the
+//! next with all that wait. So one that is dropped, or not polled any more, holds up nobody; with the last of them the
+//! transaction is dropped too, and it has happened or not.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Shared, WeakShared};
 
 use crate::matrix::rules::{Settings, Update, Verdict, run};
 use crate::{Database, Error, ErrorKind, Limit, Merged, Result};
@@ -12,17 +17,16 @@ use crate::{Database, Error, ErrorKind, Limit, Merged, Result};
 /// Updates in one transaction at most.
 const TOGETHER_MAX: usize = 256;
 
-/// Who waits, and whose turn it is.
-#[derive(Default)]
-pub(super) struct Turns {
-    turn: tokio::sync::Mutex<()>,
-    waiting: Mutex<Vec<Arc<Waiting>>>,
-}
+type UnderWay = BoxFuture<'static, ()>;
 
-impl std::fmt::Debug for Turns {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Turns({} waiting)", lock(&self.waiting).len())
-    }
+/// Who waits, and what is under way.
+#[derive(Default)]
+pub(super) struct Turns(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    waiting: VecDeque<Arc<Waiting>>,
+    under_way: Option<WeakShared<UnderWay>>,
 }
 
 struct Waiting {
@@ -35,22 +39,41 @@ impl Turns {
     /// Merges one update, together with others that wait at the same time.
     pub(super) async fn merge(&self, db: &Database, update: Update, settings: Settings) -> Result<Merged> {
         let own = Arc::new(Waiting { update, settings, answer: Mutex::default() });
-        lock(&self.waiting).push(own.clone());
+        lock(&self.0).waiting.push_back(own.clone());
         let _withdraw = Withdraw { turns: self, own: &own };
-        let _turn = self.turn.lock().await;
         loop {
-            if let Some(answer) = lock(&own.answer).take() {
-                return merged(answer?);
-            }
-            let together: Vec<Arc<Waiting>> = {
-                let waiting = lock(&self.waiting);
-                // Settings differ if there are handles for several users.
-                let alike = waiting.iter().filter(|one| one.settings.me == own.settings.me);
-                alike.take(TOGETHER_MAX).cloned().collect()
+            let under_way = {
+                // Answers are there before the transaction resolves, so a look under the lock misses none.
+                let mut state = lock(&self.0);
+                if let Some(answer) = lock(&own.answer).take() {
+                    return merged(answer?);
+                }
+                state.next(db)
             };
-            merge_all(db, &together).await;
-            lock(&self.waiting).retain(|waiting| lock(&waiting.answer).is_none());
+            under_way.await;
         }
+    }
+}
+
+impl State {
+    /// The transaction that is under way, or the next one.
+    fn next(&mut self, db: &Database) -> Shared<UnderWay> {
+        let under_way = self.under_way.as_ref().and_then(WeakShared::upgrade);
+        if let Some(under_way) = under_way.filter(|under_way| under_way.peek().is_none()) {
+            return under_way;
+        }
+        let db = db.clone();
+        let together = self.take();
+        let next = async move { merge_all(&db, &together).await }.boxed().shared();
+        self.under_way = next.downgrade();
+        next
+    }
+
+    /// The first that wait, for as long as they have one local user.
+    fn take(&mut self) -> Vec<Arc<Waiting>> {
+        let me = self.waiting.front().and_then(|first| first.settings.me.clone());
+        let alike = self.waiting.iter().take(TOGETHER_MAX).take_while(|waiting| waiting.settings.me == me).count();
+        self.waiting.drain(..alike).collect()
     }
 }
 
@@ -92,7 +115,7 @@ fn merged(verdict: Verdict) -> Result<Merged> {
     }
 }
 
-/// Takes an update out when its waiter is dropped.
+/// Takes an update out of the queue when its waiter is dropped.
 struct Withdraw<'t> {
     turns: &'t Turns,
     own: &'t Arc<Waiting>,
@@ -100,11 +123,17 @@ struct Withdraw<'t> {
 
 impl Drop for Withdraw<'_> {
     fn drop(&mut self) {
-        lock(&self.turns.waiting).retain(|waiting| !Arc::ptr_eq(waiting, self.own));
+        lock(&self.turns.0).waiting.retain(|waiting| !Arc::ptr_eq(waiting, self.own));
+    }
+}
+
+impl std::fmt::Debug for Turns {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Turns({} waiting)", lock(&self.0).waiting.len())
     }
 }
 
 /// A lock that was poisoned by a panic elsewhere is still good: nothing here is left half changed.
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
