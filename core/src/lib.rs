@@ -26,9 +26,9 @@ pub mod store;
 
 pub use database::{
     Activity, Change, ChangeCursor, ChangeKind, ChangePage, Changes, CollectionCount, CollectionSize, Committed,
-    Cursor, Damage, Database, DatabaseBuilder, Dropped, Duplicates, FORMAT_VERSION, Matchable, Once, Page, Problem,
-    Query, RecordPage, Retained, RetentionPolicy, RetentionRule, Snapshot, Sortable, Sorted, Source, Stats,
-    SweepOptions, Swept, Transaction, Trim, Verification, Viewable,
+    Cursor, Damage, Database, DatabaseBuilder, Dropped, Duplicates, FORMAT_VERSION, Matchable, Merge, Merged, Once,
+    Page, Problem, Query, RecordPage, Retained, RetentionPolicy, RetentionRule, Snapshot, Sortable, Sorted, Source,
+    Stats, SweepOptions, Swept, Transaction, Trim, Verification, Viewable, check_merge_laws, last_writer,
 };
 #[cfg(feature = "sweeper")]
 #[cfg_attr(docsrs, doc(cfg(feature = "sweeper")))]

@@ -1,5 +1,6 @@
 //! `verify`
 
+use strongroom::matrix::MatrixStore;
 use strongroom::{Database, Verification};
 
 use crate::failure::{Failure, Result};
@@ -7,7 +8,11 @@ use crate::output::{Format, Output};
 use crate::text::{count, counted};
 
 pub(crate) async fn run(db: &Database, output: &mut Output) -> Result<()> {
-    let found = db.verify().await?;
+    // What rooms say of their members and messages is looked at as well, where there are rooms.
+    let found = match MatrixStore::new(db.clone()) {
+        Ok(store) => store.verify().await?,
+        Err(_) => db.verify().await?,
+    };
     let shown = show(&found, output);
     let problems = found.problems.len() as u64 + found.problems_unlisted;
     if problems == 0 {

@@ -8,9 +8,9 @@ use super::activity::Activity;
 use super::catalog::UnderWay;
 use super::changes;
 use super::context::Context;
-use super::keyspace::{CHANGE_LOG, Keyspace};
+use super::keyspace::{CHANGE_LOG, Keyspace, record_key};
 use super::rows::{Erased, fingerprint};
-use crate::schema::IndexRef;
+use crate::schema::{IndexRef, Key, Record};
 use crate::store::{
     CacheCounters, Content, Entry, Fetch, KeyRange, LinkTo, Read, Revision, Row, Scan, Snapshot, StoredKey,
 };
@@ -64,6 +64,17 @@ pub struct Verification {
     pub problems_unlisted: u64,
 }
 
+impl Verification {
+    /// Adds a problem; past 1,000 it is only counted.
+    pub fn note(&mut self, problem: Problem) {
+        if self.problems.len() < PROBLEMS_MAX {
+            self.problems.push(problem);
+        } else {
+            self.problems_unlisted += 1;
+        }
+    }
+}
+
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Problem {
@@ -76,6 +87,12 @@ pub struct Problem {
     pub problem: String,
     /// A short name of the row, which gives nothing of its key away but equality.
     pub row: String,
+}
+
+/// A problem with one record.
+pub(super) fn problem<R: Record>(context: &Context, key: &Key<R>, problem: String) -> Result<Problem> {
+    let row = fingerprint(&record_key(context.codec(), R::COLLECTION, &key.components)?);
+    Ok(Problem { collection: R::COLLECTION.name.to_owned(), index: None, problem, row })
 }
 
 /// Counts all rows.
@@ -322,11 +339,7 @@ impl Verifier<'_> {
     }
 
     fn list(&mut self, problem: Problem) {
-        if self.found.problems.len() < PROBLEMS_MAX {
-            self.found.problems.push(problem);
-        } else {
-            self.found.problems_unlisted += 1;
-        }
+        self.found.note(problem);
     }
 }
 

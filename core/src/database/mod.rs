@@ -9,6 +9,7 @@ mod context;
 mod copy;
 mod inspect;
 mod keyspace;
+mod merge;
 mod migrate;
 mod once;
 mod overlay;
@@ -37,6 +38,7 @@ pub(crate) use catalog::check_evolution;
 pub use catalog::{Duplicates, FORMAT_VERSION};
 pub use changes::{Change, ChangeCursor, ChangeKind, ChangePage, Changes, RecordPage, Trim};
 pub use inspect::{CollectionCount, Problem, Stats, Verification};
+pub use merge::{Merge, Merged, check_merge_laws, last_writer};
 pub use once::Once;
 pub use query::{Cursor, Damage, Matchable, Page, Query, Sortable, Sorted, Source, Viewable};
 pub use retention::{Dropped, Retained, RetentionPolicy, RetentionRule};
@@ -307,6 +309,16 @@ impl Database {
     /// Those of the store; what is wrong with the rows is in the answer.
     pub async fn verify(&self) -> Result<Verification> {
         operation("verify").watch(inspect::verify(&self.context)).await
+    }
+
+    /// A problem with a record that a check of your own has found, to be [noted](Verification::note) beside those of
+    /// [`verify`](Database::verify). The text must not show what is in the record.
+    ///
+    /// # Errors
+    ///
+    /// `Limit` if no key can be that long.
+    pub fn problem<R: Record>(&self, key: &Key<R>, problem: impl Into<String>) -> Result<Problem> {
+        inspect::problem(&self.context, key, problem.into())
     }
 
     /// Copies every record into another database of the same schema, and says how many were new there. So a plain store becomes

@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use super::import::{Object, REDACTION};
+use super::object::Object;
+use super::rules::REDACTION;
 use super::{Message, relation};
 use crate::{Json, Result};
 

@@ -3,7 +3,10 @@
 mod export;
 mod ids;
 mod import;
+mod merge;
+mod object;
 mod records;
+mod rules;
 mod store;
 mod words;
 
@@ -16,7 +19,7 @@ pub use records::{
     AccountData, DeviceKeys, Invitation, Media, Message, Object, ObjectParts, ObjectSpace, OneTimeKey, Presence, Proof,
     ReadReceipt, Room, RoomAlias, RoomMember, RoomState, SendTransaction, Typing, Upload,
 };
-pub use store::{MatrixStore, SendOutcome};
+pub use store::{MatrixStore, Redaction, SendOutcome};
 pub use words::{Membership, PresenceState, TransactionStatus};
 
 use crate::Schema;

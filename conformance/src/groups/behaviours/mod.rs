@@ -5,11 +5,15 @@
 
 mod changes;
 mod claim;
+mod derived;
 mod expiry;
 mod idempotency;
+mod merge;
 mod migrations;
 mod observed;
+mod redaction;
 mod retention;
+mod rooms;
 mod support;
 
 use crate::Case;
@@ -17,15 +21,18 @@ use crate::child::Role;
 
 /// What child processes do.
 pub(super) fn roles() -> impl Iterator<Item = &'static Role> {
-    let roles = changes::ROLES.iter().chain(claim::ROLES).chain(idempotency::ROLES);
-    roles.chain(migrations::ROLES)
+    let roles = changes::ROLES.iter().chain(claim::ROLES).chain(derived::ROLES);
+    roles.chain(idempotency::ROLES).chain(migrations::ROLES)
 }
 
 pub(super) fn cases() -> Vec<Case> {
     let groups: &[&[Case]] = &[
         claim::CASES,
         expiry::CASES,
+        merge::CASES,
         idempotency::CASES,
+        derived::CASES,
+        redaction::CASES,
         retention::CASES,
         &changes::cases(),
         &migrations::cases(),

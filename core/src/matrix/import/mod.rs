@@ -1,31 +1,16 @@
 //! Import: Matrix events become records.
 
-mod batch;
-mod bundled;
-mod event;
-mod messages;
-mod object;
-mod others;
 mod parse;
-mod redaction;
-mod relations;
 mod report;
-mod rooms;
-mod same;
-mod state;
-mod table;
 
 use std::ops::Range;
 
 pub use report::{Failure, ImportReport};
 
+use super::rules::{Clarity, Settings, Update, Verdict, run};
 use super::{RoomId, UserId};
 use crate::{Database, Error, ErrorKind, Limit, Result};
-use parse::{Parsed, parse};
-use report::Verdict;
-
-pub(super) use event::REDACTION;
-pub(super) use object::Object;
+use parse::parse;
 
 /// What an import needs to be told.
 #[derive(Clone, Debug, Default)]
@@ -109,14 +94,16 @@ impl Importer {
     /// event that fails; those before it are stored, those behind it were not looked at.
     pub async fn import(&mut self, batch: Vec<RawEvent>) -> Result<()> {
         let now = self.db.now();
+        let settings = Settings { me: self.options.me.clone(), strict: self.options.strict, now };
         let parsed = |event: &RawEvent| (event.position, parse(&event.json, &self.options, now));
-        let events: Vec<(u64, Parsed)> = batch.iter().map(parsed).collect();
+        let events: Vec<(u64, Update)> = batch.iter().map(parsed).collect();
         drop(batch);
         let mut parts: Vec<Range<usize>> = std::iter::once(0..events.len()).collect();
         while let Some(part) = parts.pop() {
             let slice = &events[part.clone()];
-            let options = &self.options;
-            let result = self.db.write(|tx| batch::run(tx, slice, options, now)).await;
+            let updates: Vec<&Update> = slice.iter().map(|(_, update)| update).collect();
+            let (updates, settings) = (&updates, &settings);
+            let result = self.db.write(|tx| run(tx, updates, settings)).await;
             match result {
                 Ok(verdicts) => self.note(slice, verdicts)?,
                 Err(error) if is_too_much(&error) && part.len() > 1 => parts.extend(halves(part)),
@@ -137,7 +124,7 @@ impl Importer {
         &self.report
     }
 
-    fn note(&mut self, events: &[(u64, Parsed)], verdicts: Vec<Verdict>) -> Result<()> {
+    fn note(&mut self, events: &[(u64, Update)], verdicts: Vec<Verdict>) -> Result<()> {
         for ((position, event), verdict) in events.iter().zip(verdicts) {
             let failed = if let Verdict::Failed(error) = &verdict { Some(error.clone()) } else { None };
             if failed.is_none() && is_undecryptable(event) {
@@ -163,6 +150,6 @@ fn halves(part: Range<usize>) -> [Range<usize>; 2] {
     [middle..part.end, part.start..middle]
 }
 
-fn is_undecryptable(event: &Parsed) -> bool {
-    matches!(event, Parsed::Room(events) if events.first().is_some_and(|event| event.clarity == event::Clarity::Undecryptable))
+fn is_undecryptable(event: &Update) -> bool {
+    matches!(event, Update::Room(events) if events.first().is_some_and(|event| event.clarity == Clarity::Undecryptable))
 }

@@ -1,32 +1,12 @@
 //! What kind of event a text is, and what it brings.
 
-use std::collections::BTreeSet;
-
 use serde_json::value::RawValue;
 
 use super::ImportOptions;
-use super::event::{Defaults, RoomEvent, json, room_events, text, timestamp};
-use super::object::{Object, as_text};
+use crate::matrix::object::{Object, as_text};
+use crate::matrix::rules::{Defaults, Update, json, room_events, text, timestamp};
 use crate::matrix::{AccountData, EventId, Presence, PresenceState, ReadReceipt, RoomId, UserId};
 use crate::{Json, Timestamp};
-
-/// One event, read as far as it can be without the store.
-pub(super) enum Parsed {
-    /// A room event, behind it those bundled with it.
-    Room(Vec<RoomEvent>),
-    /// What several users have read.
-    Receipts(Vec<ReadReceipt>),
-    /// All who are typing in a room.
-    Typing(RoomId, BTreeSet<UserId>),
-    /// A presence, and whether the event has a time of its own.
-    Presence { presence: Presence, dated: bool },
-    /// A user's own data.
-    AccountData(AccountData),
-    /// An event that no collection holds, by its type.
-    Skipped(String),
-    /// Why it is no event.
-    Failed(String),
-}
 
 /// Types that go from device to device, outside of any room.
 const TO_DEVICE: [&str; 6] =
@@ -34,19 +14,19 @@ const TO_DEVICE: [&str; 6] =
 /// Types that exist in rooms alone: without an id they are broken, not something else.
 const IN_ROOMS: [&str; 6] = ["m.room.", "m.call.", "m.policy.", "m.space.", "m.reaction", "m.sticker"];
 
-pub(super) fn parse(text: &str, options: &ImportOptions, now: Timestamp) -> Parsed {
-    read(text, options, now).unwrap_or_else(Parsed::Failed)
+pub(super) fn parse(text: &str, options: &ImportOptions, now: Timestamp) -> Update {
+    read(text, options, now).unwrap_or_else(Update::Failed)
 }
 
-fn read(source: &str, options: &ImportOptions, now: Timestamp) -> Result<Parsed, String> {
+fn read(source: &str, options: &ImportOptions, now: Timestamp) -> Result<Update, String> {
     let object = Object::parse(source).ok_or_else(|| no_object(source))?;
     let defaults = Defaults { room: options.room.as_ref(), now };
     if object.get("event_id").is_some() {
-        return room_events(&object, defaults).map(Parsed::Room);
+        return room_events(&object, defaults).map(Update::Room);
     }
     let event_type = text(&object, "type")?;
     match &*event_type {
-        "m.receipt" => return receipts(&object, defaults).map(Parsed::Receipts),
+        "m.receipt" => return receipts(&object, defaults).map(Update::Receipts),
         "m.typing" => return typing(&object, defaults),
         "m.presence" => return presence(&object, now),
         _ => {}
@@ -58,8 +38,8 @@ fn read(source: &str, options: &ImportOptions, now: Timestamp) -> Result<Parsed,
     let content = content(&object)?;
     let elsewhere = object.get("sender").is_some() || object.get("room_id").is_some() || is(&TO_DEVICE);
     match options.me.clone().filter(|_| !elsewhere) {
-        Some(user_id) => Ok(Parsed::AccountData(AccountData { user_id, r#type: event_type, content, updated_at: now })),
-        None => Ok(Parsed::Skipped(event_type)),
+        Some(user_id) => Ok(Update::AccountData(AccountData { user_id, r#type: event_type, content, updated_at: now })),
+        None => Ok(Update::Skipped(event_type)),
     }
 }
 
@@ -112,17 +92,17 @@ fn members<'a>(text: &'a str, place: &str) -> Result<Object<'a>, String> {
     Object::parse(text).ok_or_else(|| format!("{place} is not an object"))
 }
 
-fn typing(object: &Object<'_>, defaults: Defaults<'_>) -> Result<Parsed, String> {
+fn typing(object: &Object<'_>, defaults: Defaults<'_>) -> Result<Update, String> {
     let content = content(object)?;
     let users = members(content.as_str(), "content")?.get("user_ids").map(|users| serde_json::from_str(users.get()));
     let users: Vec<UserId> = match users {
         Some(Ok(users)) => users,
         _ => return Err("content.user_ids is not a list of text".to_owned()),
     };
-    Ok(Parsed::Typing(room(object, defaults)?, users.into_iter().collect()))
+    Ok(Update::Typing(room(object, defaults)?, users.into_iter().collect()))
 }
 
-fn presence(object: &Object<'_>, now: Timestamp) -> Result<Parsed, String> {
+fn presence(object: &Object<'_>, now: Timestamp) -> Result<Update, String> {
     let user_id = UserId::from(text(object, "sender")?);
     let content = content(object)?;
     let content = members(content.as_str(), "content")?;
@@ -146,5 +126,5 @@ fn presence(object: &Object<'_>, now: Timestamp) -> Result<Parsed, String> {
         proof: Json::null(),
         updated_at,
     };
-    Ok(Parsed::Presence { presence, dated: time.is_some() })
+    Ok(Update::Presence { presence, dated: time.is_some() })
 }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::matrix::rules::Verdict;
+
 /// Different event types that are counted by name; those beyond are counted together.
 const TYPES_MAX: usize = 1_000;
 /// Characters of a type's name that are kept.
@@ -36,15 +38,6 @@ pub struct Failure {
     pub position: u64,
     /// Why; names fields, never content.
     pub error: String,
-}
-
-/// What became of one event.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
-    Stored,
-    Unchanged,
-    Skipped(String),
-    Failed(String),
 }
 
 impl ImportReport {

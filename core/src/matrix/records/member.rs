@@ -35,11 +35,39 @@ pub struct RoomMember {
     /// The `m.room.member` event that set the membership.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event_id: Option<EventId>,
+    /// Whether that event was redacted: the name and the picture are then gone for good.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub redacted: bool,
     /// A proof of membership.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proof: Option<Json>,
     /// The time of the event that set the membership.
     pub updated_at: Timestamp,
+}
+
+impl RoomMember {
+    /// A member of whom no more is known. All fields can be set.
+    pub fn new(
+        room_id: impl Into<RoomId>,
+        user_id: impl Into<UserId>,
+        membership: Membership,
+        updated_at: Timestamp,
+    ) -> Self {
+        RoomMember {
+            room_id: room_id.into(),
+            user_id: user_id.into(),
+            membership,
+            display_name: None,
+            avatar_url: None,
+            joined_at: None,
+            left_at: None,
+            power_level: 0,
+            event_id: None,
+            redacted: false,
+            proof: None,
+            updated_at,
+        }
+    }
 }
 
 /// An invitation that is neither accepted nor declined.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::matrix::object::Object;
 use crate::matrix::{EventId, Membership, RoomAliasId, RoomId, UserId};
 use crate::text::opaque_debug;
 use crate::{Json, Record, Timestamp};
@@ -50,8 +51,11 @@ pub struct RoomState {
     pub sender: UserId,
     /// When.
     pub timestamp: Timestamp,
-    /// The event's content; what is left of it once it is redacted.
+    /// The event's content; what is left of it once it is redacted. Empty, `{}`, if it removes the state.
     pub content: Json,
+    /// Whether its event was redacted: what Matrix does not keep of the content is then gone for good.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub redacted: bool,
     /// The state event that this one replaced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prev_state_id: Option<EventId>,
@@ -66,6 +70,49 @@ pub struct RoomState {
     pub reason: Option<String>,
     /// When it was stored here.
     pub stored_at: Timestamp,
+}
+
+impl RoomState {
+    /// The state that an event sets. It is taken as stored when it was sent; all fields can be set.
+    pub fn new(
+        room_id: impl Into<RoomId>,
+        r#type: impl Into<String>,
+        state_key: impl Into<String>,
+        event_id: impl Into<EventId>,
+        sender: impl Into<UserId>,
+        timestamp: Timestamp,
+        content: Json,
+    ) -> Self {
+        RoomState {
+            room_id: room_id.into(),
+            r#type: r#type.into(),
+            state_key: state_key.into(),
+            event_id: event_id.into(),
+            sender: sender.into(),
+            timestamp,
+            content,
+            redacted: false,
+            prev_state_id: None,
+            prev_content: None,
+            membership: None,
+            reason: None,
+            stored_at: timestamp,
+        }
+    }
+
+    /// Whether it says that there is no such state: its content is empty, by which Matrix removes a state. The record stays, so
+    /// that an older state that comes late does not bring back what was removed.
+    ///
+    /// ```
+    /// # use strongroom_core::{Json, Timestamp, matrix::RoomState};
+    /// let at = Timestamp::from_millis(1_714_564_800_000);
+    /// let removed = RoomState::new("!kitchen", "m.room.topic", "", "$2", "@ada:example.org", at, "{}".parse()?);
+    /// assert!(removed.is_tombstone());
+    /// # Ok::<(), strongroom_core::Error>(())
+    /// ```
+    pub fn is_tombstone(&self) -> bool {
+        Object::parse(self.content.as_str()).is_some_and(|content| content.iter().next().is_none())
+    }
 }
 
 /// An alias of a room; published through IPNS.

@@ -51,6 +51,7 @@ macro_rules! each_record {
                 sender: me(),
                 timestamp: at(2),
                 content: json(r#"{"membership":"join"}"#)?,
+                redacted: false,
                 prev_state_id: Some("$0".into()),
                 prev_content: Some(json("{}")?),
                 membership: Some(Membership::Join),
@@ -70,6 +71,7 @@ macro_rules! each_record {
                 left_at: Some(at(2)),
                 power_level: -5,
                 event_id: Some(event()),
+                redacted: true,
                 proof: None,
                 updated_at: at(2),
             }

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use serde_json::value::RawValue;
 
 use super::batch::{Batch, Touched};
-use super::object::{Object, as_text};
 use super::state::{ALIASES, POWER_LEVELS};
+use crate::matrix::object::{Object, as_text};
 use crate::matrix::{Membership, Room, RoomAlias, RoomAliasId, RoomId, RoomMember, RoomState, UserId};
 use crate::{Json, Result, Timestamp};
 
@@ -34,7 +34,7 @@ impl Batch<'_> {
             room.creator = named.map_or_else(|| create.sender.clone(), UserId::from);
             room.created_at = create.timestamp;
         }
-        let me = self.options.me.as_ref().and_then(|me| self.members.get(&(room_id, me.clone())));
+        let me = self.settings.me.as_ref().and_then(|me| self.members.get(&(room_id, me.clone())));
         if let Some(me) = me {
             room.membership = me.membership;
         }
@@ -50,9 +50,11 @@ impl Batch<'_> {
 
     /// Gives the members of a room their power: those that the batch touched, and those for whom it changed.
     async fn set_power(&mut self, room_id: &RoomId, touched: &Touched) -> Result<()> {
-        let after = Power::of(self.state_of(room_id, POWER_LEVELS));
+        // Until the room's state says who has which power, the members' records may.
+        let Some(levels) = self.state_of(room_id, POWER_LEVELS) else { return Ok(()) };
+        let after = Power::of(levels);
         if let Some(before) = &touched.power_before {
-            let before = Power::of(before.as_ref());
+            let before = before.as_ref().map(Power::of).unwrap_or_default();
             if before.default == after.default {
                 let users = before.users.keys().chain(after.users.keys());
                 let users = users.map(|user| (room_id.clone(), UserId::from(&**user)));
@@ -181,10 +183,8 @@ struct Power {
 }
 
 impl Power {
-    fn of(state: Option<&RoomState>) -> Self {
-        let Some(content) = state.and_then(|state| Object::parse(state.content.as_str())) else {
-            return Power::default();
-        };
+    fn of(state: &RoomState) -> Self {
+        let Some(content) = Object::parse(state.content.as_str()) else { return Power::default() };
         let users = content.object("users");
         let users = users.iter().flat_map(Object::iter);
         Power {

@@ -4,16 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::try_join_all;
 
-use super::ImportOptions;
 use super::event::{MEMBER, RoomEvent};
-use super::parse::Parsed;
 use super::redaction::{Redactions, quoted};
 use super::relations::{REPLACES_STATE, is_redaction};
-use super::report::Verdict;
+use super::state::POWER_LEVELS;
 use super::table::{Row, Table};
+use super::update::{Settings, Update, Verdict};
 use crate::matrix::{
     AccountData, EventId, Invitation, Message, Presence, ReadReceipt, Room, RoomAlias, RoomId, RoomMember, RoomState,
-    Typing, relation,
+    Typing, UserId, relation,
 };
 use crate::{Error, Result, Timestamp, Transaction};
 
@@ -27,8 +26,7 @@ const READ_AT_ONCE: usize = 1_000;
 /// What a batch works on.
 pub(super) struct Batch<'a> {
     pub(super) tx: &'a Transaction,
-    pub(super) options: &'a ImportOptions,
-    pub(super) now: Timestamp,
+    pub(super) settings: &'a Settings,
     pub(super) messages: Table<Message>,
     pub(super) redactions: Redactions,
     pub(super) state: Table<RoomState>,
@@ -57,17 +55,11 @@ pub(super) struct Touched {
     pub(super) power_before: Option<Option<RoomState>>,
 }
 
-/// Merges parsed events, in order; what became of each. If `strict`, ends with the first that fails.
-pub(super) async fn run(
-    tx: Transaction,
-    events: &[(u64, Parsed)],
-    options: &ImportOptions,
-    now: Timestamp,
-) -> Result<Vec<Verdict>> {
+/// Merges updates, in order; what became of each. If `strict`, ends with the first that fails.
+pub(in crate::matrix) async fn run(tx: Transaction, updates: &[&Update], settings: &Settings) -> Result<Vec<Verdict>> {
     let mut batch = Batch {
         tx: &tx,
-        options,
-        now,
+        settings,
         messages: Table::default(),
         redactions: Redactions::default(),
         state: Table::default(),
@@ -81,11 +73,11 @@ pub(super) async fn run(
         account_data: Table::default(),
         touched: BTreeMap::new(),
     };
-    batch.load(events).await?;
-    let mut verdicts = Vec::with_capacity(events.len());
-    for (_, event) in events {
-        let verdict = batch.merge(event);
-        let ends = options.strict && matches!(verdict, Verdict::Failed(_));
+    batch.load(updates).await?;
+    let mut verdicts = Vec::with_capacity(updates.len());
+    for update in updates {
+        let verdict = batch.merge(update);
+        let ends = settings.strict && matches!(verdict, Verdict::Failed(_));
         verdicts.push(verdict);
         if ends {
             break;
@@ -97,37 +89,41 @@ pub(super) async fn run(
 }
 
 impl Batch<'_> {
-    fn merge(&mut self, event: &Parsed) -> Verdict {
-        match event {
-            Parsed::Room(events) => self.merge_events(events),
-            Parsed::Receipts(receipts) => self.merge_receipts(receipts),
-            Parsed::Typing(room, users) => self.merge_typing(room, users),
-            Parsed::Presence { presence, dated } => self.merge_presence(presence, *dated),
-            Parsed::AccountData(data) => self.merge_account_data(data),
-            Parsed::Skipped(event_type) => Verdict::Skipped(event_type.clone()),
-            Parsed::Failed(error) => Verdict::Failed(error.clone()),
+    fn merge(&mut self, update: &Update) -> Verdict {
+        match update {
+            Update::Room(events) => self.merge_events(events),
+            Update::State(state) => self.merge_lone_state(state),
+            Update::Member(member) => self.merge_lone_member(member),
+            Update::Receipts(receipts) => self.merge_receipts(receipts),
+            Update::Typing(room, users) => self.merge_typing(room, users),
+            Update::Presence { presence, dated } => self.merge_presence(presence, *dated),
+            Update::AccountData(data) => self.merge_account_data(data),
+            Update::Skipped(event_type) => Verdict::Skipped(event_type.clone()),
+            Update::Failed(error) => Verdict::Failed(error.clone()),
         }
     }
 
-    async fn load(&mut self, events: &[(u64, Parsed)]) -> Result<()> {
-        let room_events: Vec<&RoomEvent> = events
+    async fn load(&mut self, updates: &[&Update]) -> Result<()> {
+        let events: Vec<&RoomEvent> = updates
             .iter()
-            .filter_map(|(_, event)| if let Parsed::Room(events) = event { Some(events) } else { None })
+            .filter_map(|update| if let Update::Room(events) = update { Some(events) } else { None })
             .flatten()
             .collect();
-        self.load_messages(&room_events).await?;
-        self.load_state(&room_events).await?;
-        self.load_others(events).await
+        let lone: BTreeSet<(RoomId, EventId)> = updates.iter().flat_map(|update| events_of_lone(update)).collect();
+        self.load_messages(&events, &lone).await?;
+        self.load_state(&events, updates).await?;
+        self.load_others(updates).await
     }
 
-    /// The events themselves and those that they redact or quote, with all that redacts or quotes them.
-    async fn load_messages(&mut self, events: &[&RoomEvent]) -> Result<()> {
+    /// The events themselves and those that they redact or quote, with all that redacts or quotes them. Also those that are named by
+    /// records that come without their events, `lone`.
+    async fn load_messages(&mut self, events: &[&RoomEvent], lone: &BTreeSet<(RoomId, EventId)>) -> Result<()> {
         let named = events.iter().flat_map(|event| {
             let message = &event.message;
             let other = message.relates_to.as_ref().filter(|_| is_redaction(message) || quoted(message).is_some());
             other.map(|other| (message.room_id.clone(), other.clone())).into_iter().chain([message.id()])
         });
-        self.messages.load(self.tx, named).await?;
+        self.messages.load(self.tx, named.chain(lone.iter().cloned())).await?;
 
         // Also a redaction that is known without its target: it may learn it now.
         let is_new = |message: &&Message| {
@@ -149,8 +145,8 @@ impl Batch<'_> {
         self.messages.load(self.tx, behind.iter().cloned()).await?;
 
         let quotes = new.iter().filter(|message| quoted(message).is_some()).filter_map(|message| related(message));
-        let watched: BTreeSet<_> =
-            new.iter().map(|message| message.id()).chain(targets).chain(behind).chain(quotes).collect();
+        let watched = new.iter().map(|message| message.id()).chain(targets).chain(behind).chain(quotes);
+        let watched: BTreeSet<_> = watched.chain(lone.iter().cloned()).collect();
         for redaction in self.relations(&watched, relation::REDACTION).await? {
             self.redactions.note(&redaction);
         }
@@ -183,13 +179,21 @@ impl Batch<'_> {
         Ok(found)
     }
 
-    /// The state that the events set or change, and what the records of their rooms are made of.
-    async fn load_state(&mut self, events: &[&RoomEvent]) -> Result<()> {
-        let rooms: BTreeSet<RoomId> = events.iter().map(|event| event.message.room_id.clone()).collect();
+    /// The state that the updates set or change, and what the records of their rooms are made of.
+    async fn load_state(&mut self, events: &[&RoomEvent], updates: &[&Update]) -> Result<()> {
+        let mut rooms: BTreeSet<RoomId> = events.iter().map(|event| event.message.room_id.clone()).collect();
         let mut state: BTreeSet<(RoomId, String, String)> = BTreeSet::new();
+        let mut users: BTreeSet<(RoomId, UserId)> = BTreeSet::new();
+        for update in updates {
+            match update {
+                Update::State(lone) => drop((rooms.insert(lone.room_id.clone()), state.insert(lone.id()))),
+                Update::Member(lone) => drop((rooms.insert(lone.room_id.clone()), users.insert(lone.id()))),
+                _ => {}
+            }
+        }
         for room in &rooms {
             state.insert((room.clone(), "m.room.create".to_owned(), String::new()));
-            state.insert((room.clone(), "m.room.power_levels".to_owned(), String::new()));
+            state.insert((room.clone(), POWER_LEVELS.to_owned(), String::new()));
         }
         let with_state = |message: &Message| {
             let key = message.state_key.clone()?;
@@ -197,10 +201,10 @@ impl Batch<'_> {
         };
         state.extend(events.iter().filter_map(|event| with_state(&event.message)));
         state.extend(self.messages.iter().filter_map(with_state));
-        state.extend(self.state_of_deleted(events).await?);
+        self.load_targets_without_messages(events, &mut state).await?;
         let of_members = state.iter().filter(|(_, event_type, _)| event_type == MEMBER);
-        let users: BTreeSet<_> = of_members.map(|(room, _, user)| (room.clone(), user.as_str().into())).collect();
-        let me = rooms.iter().filter_map(|room| Some((room.clone(), self.options.me.clone()?)));
+        users.extend(of_members.map(|(room, _, user)| (room.clone(), user.as_str().into())));
+        let me = rooms.iter().filter_map(|room| Some((room.clone(), self.settings.me.clone()?)));
 
         self.members.load(self.tx, users.iter().cloned().chain(me)).await?;
         self.invitations.load(self.tx, users).await?;
@@ -208,36 +212,48 @@ impl Batch<'_> {
         self.rooms.load(self.tx, rooms.into_iter().map(|room| (room,))).await
     }
 
-    /// The state that stayed when its event was deleted from `messages`, and that is redacted now.
-    async fn state_of_deleted(&self, events: &[&RoomEvent]) -> Result<Vec<(RoomId, String, String)>> {
+    /// The state and the members that are redacted now and whose event is not in `messages`: it was deleted from there, or
+    /// they came without it.
+    async fn load_targets_without_messages(
+        &mut self,
+        events: &[&RoomEvent],
+        state: &mut BTreeSet<(RoomId, String, String)>,
+    ) -> Result<()> {
         let mut targets: BTreeMap<RoomId, BTreeSet<EventId>> = BTreeMap::new();
         let redactions = events.iter().map(|event| &event.message).filter(|message| is_redaction(message));
         for (room, event) in redactions.filter_map(related).filter(|target| self.messages.get(target).is_none()) {
             targets.entry(room).or_default().insert(event);
         }
-        let mut found = Vec::new();
         for (room, events) in targets {
             let mut query = self.tx.query(RoomState::PRIMARY).equal(&room).limit(READ_AT_ONCE);
             loop {
                 let page = query.clone().page().await?;
                 let redacted = page.records.into_iter().filter(|state| events.contains(&state.event_id));
-                found.extend(redacted.map(|state| (state.room_id, state.r#type, state.state_key)));
+                state.extend(redacted.map(|state| state.id()));
+                let Some(next) = page.next else { break };
+                query = query.after(next);
+            }
+            let mut query = self.tx.query(RoomMember::PRIMARY).equal(&room).limit(READ_AT_ONCE);
+            loop {
+                let page = query.clone().page().await?;
+                let is_target = |member: &RoomMember| member.event_id.as_ref().is_some_and(|id| events.contains(id));
+                self.members.adopt(page.records.into_iter().filter(is_target));
                 let Some(next) = page.next else { break };
                 query = query.after(next);
             }
         }
-        Ok(found)
+        Ok(())
     }
 
-    async fn load_others(&mut self, events: &[(u64, Parsed)]) -> Result<()> {
+    async fn load_others(&mut self, updates: &[&Update]) -> Result<()> {
         let mut typing_rooms = BTreeSet::new();
         let (mut receipts, mut presence, mut account_data) = (Vec::new(), Vec::new(), Vec::new());
-        for (_, event) in events {
-            match event {
-                Parsed::Receipts(all) => receipts.extend(all.iter().map(Row::id)),
-                Parsed::Presence { presence: one, .. } => presence.push(one.id()),
-                Parsed::AccountData(data) => account_data.push(data.id()),
-                Parsed::Typing(room, _) => drop(typing_rooms.insert(room)),
+        for update in updates {
+            match update {
+                Update::Receipts(all) => receipts.extend(all.iter().map(Row::id)),
+                Update::Presence { presence: one, .. } => presence.push(one.id()),
+                Update::AccountData(data) => account_data.push(data.id()),
+                Update::Typing(room, _) => drop(typing_rooms.insert(room)),
                 _ => {}
             }
         }
@@ -268,6 +284,19 @@ impl Batch<'_> {
         self.typing.flush(tx).await?;
         self.presence.flush(tx).await?;
         self.account_data.flush(tx).await
+    }
+}
+
+/// The events that a record names which comes without them: its own, and the one that it quotes.
+fn events_of_lone(update: &Update) -> Vec<(RoomId, EventId)> {
+    match update {
+        Update::State(state) => {
+            let quoted = state.prev_state_id.as_ref().filter(|_| state.prev_content.is_some());
+            let events = std::iter::once(&state.event_id).chain(quoted);
+            events.map(|event| (state.room_id.clone(), event.clone())).collect()
+        }
+        Update::Member(member) => member.event_id.iter().map(|event| (member.room_id.clone(), event.clone())).collect(),
+        _ => Vec::new(),
     }
 }
 

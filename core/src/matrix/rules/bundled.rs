@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 
 use super::event::{Defaults, RoomEvent, room_events};
-use super::object::Object;
 use super::relations::is_redaction;
 use crate::Json;
+use crate::matrix::object::Object;
 use crate::matrix::{Message, relation};
 
 /// What servers called a thread before it was in Matrix.

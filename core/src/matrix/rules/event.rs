@@ -3,17 +3,17 @@
 use serde_json::value::RawValue;
 
 use super::bundled::{Bundled, take_bundled};
-use super::object::{Object, as_text};
 use super::relations::relate;
+use crate::matrix::object::{Object, as_text};
 use crate::matrix::{EventId, Membership, Message, RoomId, UserId};
 use crate::{Json, Timestamp};
 
 /// The type of the events that say what a user is to a room.
-pub(crate) const MEMBER: &str = "m.room.member";
+pub(in crate::matrix) const MEMBER: &str = "m.room.member";
 /// The type of the events that redact another.
-pub(crate) const REDACTION: &str = "m.room.redaction";
+pub(in crate::matrix) const REDACTION: &str = "m.room.redaction";
 /// The type of events that nobody has decrypted.
-pub(crate) const ENCRYPTED: &str = "m.room.encrypted";
+pub(in crate::matrix) const ENCRYPTED: &str = "m.room.encrypted";
 /// The `msgtype` that Element writes for a message it could not decrypt.
 const BAD_ENCRYPTED: &str = "m.bad.encrypted";
 
@@ -26,24 +26,24 @@ const DEPTH_MAX: usize = Json::DEPTH_MAX - 1;
 
 /// What is the same for all events of a batch.
 #[derive(Clone, Copy)]
-pub(super) struct Defaults<'a> {
-    pub(super) room: Option<&'a RoomId>,
-    pub(super) now: Timestamp,
+pub(in crate::matrix) struct Defaults<'a> {
+    pub(in crate::matrix) room: Option<&'a RoomId>,
+    pub(in crate::matrix) now: Timestamp,
 }
 
 /// One room event, ready to be merged. Has no `Debug`: it holds content.
-pub(super) struct RoomEvent {
+pub(in crate::matrix) struct RoomEvent {
     /// The row, as if nothing had been redacted yet.
-    pub(super) message: Message,
+    pub(in crate::matrix) message: Message,
     /// How much of the message can be read.
-    pub(super) clarity: Clarity,
+    pub(in crate::matrix) clarity: Clarity,
     /// Of an event that came redacted, the reason, if one was given.
-    pub(super) redacted: Option<Option<String>>,
+    pub(in crate::matrix) redacted: Option<Option<String>>,
 }
 
 /// How much of a message can be read: of the same event, the clearer one is kept.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Clarity {
+pub(in crate::matrix) enum Clarity {
     /// The exporting client wrote that it could not decrypt it.
     Undecryptable,
     /// It is still encrypted, and could be decrypted later.
@@ -70,7 +70,7 @@ impl Clarity {
 /// Reads a room event and those bundled with it, its own first.
 ///
 /// The error names the field that is wrong, never its content.
-pub(super) fn room_events(object: &Object<'_>, defaults: Defaults<'_>) -> Result<Vec<RoomEvent>, String> {
+pub(in crate::matrix) fn room_events(object: &Object<'_>, defaults: Defaults<'_>) -> Result<Vec<RoomEvent>, String> {
     if let Some(name) = object.repeated(&FIELDS) {
         return Err(format!("{name} stands there twice"));
     }
@@ -94,10 +94,20 @@ pub(super) fn room_events(object: &Object<'_>, defaults: Defaults<'_>) -> Result
     message.stored_at = defaults.now;
     let unsigned = object.get("unsigned").map(|unsigned| json("unsigned", unsigned)).transpose()?;
     let redacts = object.get("redacts").map(|target| as_text(target).ok_or("redacts is not text")).transpose()?;
+    complete(message, unsigned, |message| relate(message, redacts), defaults)
+}
+
+/// A message with what its `unsigned` brings along, itself first; `relate` sets its relation.
+pub(super) fn complete(
+    mut message: Message,
+    unsigned: Option<Json>,
+    relate: impl FnOnce(&mut Message),
+    defaults: Defaults<'_>,
+) -> Result<Vec<RoomEvent>, String> {
     let bundled = unsigned.map(|unsigned| take_bundled(unsigned, &message, defaults)).transpose()?;
     let Bundled { unsigned, events, redacted } = bundled.unwrap_or_default();
     message.unsigned = unsigned;
-    relate(&mut message, redacts);
+    relate(&mut message);
     check_membership(&message)?;
 
     let clarity = Clarity::of(&message);
@@ -107,7 +117,7 @@ pub(super) fn room_events(object: &Object<'_>, defaults: Defaults<'_>) -> Result
 }
 
 /// `origin_server_ts`, if it is there.
-pub(super) fn timestamp(object: &Object<'_>) -> Result<Option<Timestamp>, String> {
+pub(in crate::matrix) fn timestamp(object: &Object<'_>) -> Result<Option<Timestamp>, String> {
     let Some(value) = object.get("origin_server_ts") else { return Ok(None) };
     match serde_json::from_str(value.get()) {
         Ok(millis) => Ok(Some(Timestamp::from_millis(millis))),
@@ -116,13 +126,13 @@ pub(super) fn timestamp(object: &Object<'_>) -> Result<Option<Timestamp>, String
 }
 
 /// A required member that is text.
-pub(super) fn text(object: &Object<'_>, name: &str) -> Result<String, String> {
+pub(in crate::matrix) fn text(object: &Object<'_>, name: &str) -> Result<String, String> {
     let value = object.get(name).ok_or_else(|| format!("{name} is missing"))?;
     as_text(value).ok_or_else(|| format!("{name} is not text"))
 }
 
 /// A member that is an object, as its text.
-pub(super) fn json(name: &str, value: &RawValue) -> Result<Json, String> {
+pub(in crate::matrix) fn json(name: &str, value: &RawValue) -> Result<Json, String> {
     if !value.get().starts_with('{') {
         return Err(format!("{name} is not an object"));
     }

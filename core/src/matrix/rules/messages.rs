@@ -4,10 +4,10 @@ use super::batch::Batch;
 use super::event::{Clarity, ENCRYPTED, RoomEvent};
 use super::redaction::{quoted, redact, remove_quote};
 use super::relations::{REPLACES_STATE, is_redaction};
-use super::report::Verdict;
 use super::same::same_json;
 use super::state::message_of;
 use super::table::Row;
+use super::update::Verdict;
 use crate::matrix::{EventId, Message, RoomId};
 
 /// What an event is to the stored one with its id.
@@ -59,8 +59,7 @@ impl Batch<'_> {
         if quoted(&message).is_some_and(|quoted| self.is_redacted(&(id.0.clone(), quoted.clone()))) {
             remove_quote(&mut message);
         }
-        let touched = self.touched.entry(id.0.clone()).or_default();
-        touched.last_event = touched.last_event.max(Some(message.timestamp));
+        self.touch(&id.0, message.timestamp);
         Some(self.set_message(message))
     }
 
@@ -85,6 +84,7 @@ impl Batch<'_> {
         let Some(reason) = self.redactions.of(&target) else { return };
         let Some(message) = self.messages.get(&target) else {
             self.redact_state(&target, reason);
+            self.redact_members(&target);
             self.remove_quotes_of(&target);
             return;
         };
@@ -104,7 +104,7 @@ impl Batch<'_> {
         }
     }
 
-    fn is_redacted(&self, id: &(RoomId, EventId)) -> bool {
+    pub(super) fn is_redacted(&self, id: &(RoomId, EventId)) -> bool {
         self.redactions.of(id).is_some() || self.messages.get(id).is_some_and(|message| message.redacted)
     }
 

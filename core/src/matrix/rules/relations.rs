@@ -1,7 +1,7 @@
 //! What an event says about another one.
 
 use super::event::REDACTION;
-use super::object::Object;
+use crate::matrix::object::Object;
 use crate::matrix::{EventId, Message, relation};
 
 /// Of a state event, the one that it replaced and whose content it quotes: so that a redaction of that one finds the copy.

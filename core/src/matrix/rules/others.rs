@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::batch::Batch;
-use super::report::Verdict;
 use super::table::Row;
+use super::update::Verdict;
 use crate::matrix::{AccountData, Presence, ReadReceipt, RoomId, Typing, UserId};
 
 /// How long a typing notice holds from its import; the event itself does not say.
@@ -13,14 +13,15 @@ const TYPING_MS: u32 = 30_000;
 impl Batch<'_> {
     /// The newest receipt of a user at an event is kept.
     pub(super) fn merge_receipts(&mut self, receipts: &[ReadReceipt]) -> Verdict {
-        let order =
-            |receipt: &ReadReceipt| (receipt.timestamp, receipt.receipt_type.clone(), receipt.thread_id.clone());
         let mut stored = false;
         for receipt in receipts {
-            let newer = self.receipts.get(&receipt.id()).is_none_or(|old| order(old) < order(receipt));
-            stored |= newer && self.receipts.put(receipt.clone());
+            // The same one, read again, is of when it was stored first.
+            let known = self.receipts.get(&receipt.id());
+            let again =
+                known.is_some_and(|known| *known == ReadReceipt { stored_at: known.stored_at, ..receipt.clone() });
+            stored |= !again && self.receipts.merge(receipt.clone());
         }
-        verdict(stored)
+        Verdict::of(stored)
     }
 
     /// The event names all who are typing; the others no longer are.
@@ -42,31 +43,26 @@ impl Batch<'_> {
                     user_id: user_id.clone(),
                     typing: true,
                     timeout_ms: TYPING_MS.into(),
-                    expires_at: self.now.saturating_add(TYPING_MS.into()),
+                    expires_at: self.settings.now.saturating_add(TYPING_MS.into()),
                 });
             }
         }
-        verdict(stored)
+        Verdict::of(stored)
     }
 
     /// The newest presence is kept. One without a time of its own is of now, and nothing new if it says the same.
     pub(super) fn merge_presence(&mut self, presence: &Presence, dated: bool) -> Verdict {
+        if dated {
+            return Verdict::of(self.presence.merge(presence.clone()));
+        }
         let says = |presence: &Presence| (presence.presence, presence.status_msg.clone(), presence.currently_active);
-        let order = |presence: &Presence| (presence.updated_at, says(presence), presence.last_active);
-        let newer = self
-            .presence
-            .get(&presence.id())
-            .is_none_or(|old| if dated { order(old) < order(presence) } else { says(old) != says(presence) });
-        verdict(newer && self.presence.put(presence.clone()))
+        let newer = self.presence.get(&presence.id()).is_none_or(|old| says(old) != says(presence));
+        Verdict::of(newer && self.presence.put(presence.clone()))
     }
 
     /// Account data has no time of its own: what comes later in the source is newer.
     pub(super) fn merge_account_data(&mut self, data: &AccountData) -> Verdict {
         let newer = self.account_data.get(&data.id()).is_none_or(|old| old.content != data.content);
-        verdict(newer && self.account_data.put(data.clone()))
+        Verdict::of(newer && self.account_data.put(data.clone()))
     }
-}
-
-fn verdict(stored: bool) -> Verdict {
-    if stored { Verdict::Stored } else { Verdict::Unchanged }
 }

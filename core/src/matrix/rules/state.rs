@@ -1,11 +1,13 @@
-//! Merging state events into `room_state`, `room_members` and `invitations`.
+//! Merging state into `room_state` and `invitations`.
 
 use super::batch::Batch;
 use super::event::MEMBER;
-use super::object::Object;
+use super::redaction::redact;
 use super::table::Row;
+use super::update::Verdict;
 use crate::Json;
-use crate::matrix::{EventId, Invitation, Membership, Message, RoomMember, RoomState, UserId, export_event};
+use crate::matrix::object::Object;
+use crate::matrix::{EventId, Invitation, Membership, Message, RoomState, UserId, export_event};
 
 /// The types whose state names the room's aliases.
 pub(super) const ALIASES: [&str; 2] = ["m.room.canonical_alias", "m.room.aliases"];
@@ -13,65 +15,49 @@ pub(super) const ALIASES: [&str; 2] = ["m.room.canonical_alias", "m.room.aliases
 pub(super) const POWER_LEVELS: &str = "m.room.power_levels";
 
 impl Batch<'_> {
-    /// Merges a message that is a state event: the later (time, event id) is the state.
+    /// Merges a message that is a state event.
     pub(super) fn merge_state(&mut self, message: &Message) {
-        let Some(new) = state_of(message) else { return };
-        let old = self.state.get(&new.id());
-        let wins = old.is_none_or(|old| {
-            old.event_id == new.event_id || (old.timestamp, &old.event_id) < (new.timestamp, &new.event_id)
-        });
-        if wins && old != Some(&new) {
-            let touched = self.touched.entry(message.room_id.clone()).or_default();
-            touched.aliases |= ALIASES.contains(&&*new.r#type);
-            if new.r#type == POWER_LEVELS && new.state_key.is_empty() {
-                let before = old.cloned();
-                touched.power_before.get_or_insert(before);
-            }
-            self.state.put(new.clone());
-        }
-        if new.r#type == MEMBER {
-            self.merge_member(&new, wins);
-            if wins {
-                self.set_invitation(message);
-            }
+        if let Some(state) = state_of(message) {
+            self.set_state(state, message);
         }
     }
 
-    /// The newest event says what a member is; every one may tell when the user joined or left.
-    fn merge_member(&mut self, event: &RoomState, wins: bool) {
-        let Some(membership) = event.membership else { return };
-        let id = (event.room_id.clone(), UserId::from(&*event.state_key));
-        let old = self.members.get(&id);
-        let (mut joined_at, mut left_at) = old.map_or((None, None), |old| (old.joined_at, old.left_at));
-        match membership {
-            Membership::Join => joined_at = Some(joined_at.map_or(event.timestamp, |at| at.min(event.timestamp))),
-            Membership::Leave | Membership::Ban => left_at = left_at.max(Some(event.timestamp)),
-            Membership::Invite | Membership::Knock => {}
+    /// Merges a state that comes without its event in `messages`.
+    pub(super) fn merge_lone_state(&mut self, state: &RoomState) -> Verdict {
+        let mut state = state.clone();
+        let event = (state.room_id.clone(), state.event_id.clone());
+        if self.is_redacted(&event) && !state.redacted {
+            let mut message = message_of(&state);
+            redact(&mut message, None);
+            state = state_of(&message).unwrap_or(state);
         }
-        let member = match old {
-            Some(old) if !wins => RoomMember { joined_at, left_at, ..old.clone() },
-            old => {
-                let content = Object::parse(event.content.as_str());
-                let text = |name: &str| content.as_ref().and_then(|content| content.text(name));
-                RoomMember {
-                    room_id: id.0.clone(),
-                    user_id: id.1.clone(),
-                    membership,
-                    display_name: text("displayname"),
-                    avatar_url: text("avatar_url"),
-                    joined_at,
-                    left_at,
-                    power_level: old.map_or(0, |old| old.power_level),
-                    event_id: Some(event.event_id.clone()),
-                    proof: old.and_then(|old| old.proof.clone()),
-                    updated_at: event.timestamp,
-                }
+        let quoted = state.prev_state_id.as_ref().map(|quoted| (event.0.clone(), quoted.clone()));
+        if quoted.is_some_and(|quoted| self.is_redacted(&quoted)) {
+            state.prev_content = None;
+        }
+        self.touch(&event.0, state.timestamp);
+        let message = message_of(&state);
+        Verdict::of(self.set_state(state, &message))
+    }
+
+    /// Merges a state and what it says of a member; whether anything changed.
+    fn set_state(&mut self, new: RoomState, message: &Message) -> bool {
+        let (id, is_member) = (new.id(), new.r#type == MEMBER);
+        let member = self.member_of(&new);
+        let before = self.state.get(&id).cloned();
+        let mut changed = self.state.merge(new);
+        if changed {
+            let touched = self.touched.entry(id.0.clone()).or_default();
+            touched.aliases |= ALIASES.contains(&&*id.1);
+            if id.1 == POWER_LEVELS && id.2.is_empty() {
+                touched.power_before.get_or_insert(before);
             }
-        };
-        let joined = |membership| i64::from(membership == Membership::Join);
-        let change = joined(member.membership) - old.map_or(0, |old| joined(old.membership));
-        self.touched.entry(id.0).or_default().joined += change;
-        self.members.put(member);
+        }
+        changed |= member.is_some_and(|member| self.merge_member(member));
+        if is_member && self.state.get(&id).is_some_and(|state| state.event_id == message.message_id) {
+            self.set_invitation(message);
+        }
+        changed
     }
 
     /// An invitation lasts as long as it is the user's membership, and only the local user's is kept.
@@ -82,7 +68,7 @@ impl Batch<'_> {
         let content = Object::parse(message.content.as_str());
         let invites = content.and_then(|content| content.text("membership")).as_deref() == Some("invite");
         // Only the invited user's server sends what may be seen of the room, so it tells who that is.
-        let mine = self.options.me.as_ref().map_or(room_state.is_some(), |me| *me == user_id);
+        let mine = self.settings.me.as_ref().map_or(room_state.is_some(), |me| *me == user_id);
         let known = self.invitations.get(&(message.room_id.clone(), user_id.clone()));
         let kept = known.is_some() && !message.redacted;
         match export_event(message) {
@@ -120,6 +106,7 @@ fn state_of(message: &Message) -> Option<RoomState> {
         sender: message.sender_key.clone(),
         timestamp: message.timestamp,
         content: message.content.clone(),
+        redacted: message.redacted,
         prev_state_id: unsigned.and_then(|unsigned| unsigned.text("replaces_state")).map(EventId::from),
         prev_content: unsigned.and_then(|unsigned| Json::new(unsigned.get("prev_content")?.get()).ok()),
         membership: membership.as_deref().and_then(Membership::from_text),
@@ -132,5 +119,6 @@ fn state_of(message: &Message) -> Option<RoomState> {
 pub(super) fn message_of(state: &RoomState) -> Message {
     let (room, event, event_type) = (state.room_id.clone(), state.event_id.clone(), &*state.r#type);
     let message = Message::new(room, event, event_type, state.sender.clone(), state.timestamp, state.content.clone());
-    Message { state_key: Some(state.state_key.clone()), stored_at: state.stored_at, ..message }
+    let state_key = Some(state.state_key.clone());
+    Message { state_key, redacted: state.redacted, stored_at: state.stored_at, ..message }
 }

@@ -6,7 +6,7 @@ use crate::matrix::{
     AccountData, EventId, Invitation, Message, Presence, ReadReceipt, Room, RoomAlias, RoomAliasId, RoomId, RoomMember,
     RoomState, Typing, UserId,
 };
-use crate::{Key, Record, Result, Transaction};
+use crate::{Key, Merge, Record, Result, Transaction};
 
 /// Keys in one read.
 const READ_MAX: usize = 1_000;
@@ -99,6 +99,18 @@ impl<R: Row> Table<R> {
             *slot = Slot { record: Some(record), changed: true };
         }
         changes
+    }
+
+    /// Merges a version of a record; whether that changes anything.
+    pub(super) fn merge(&mut self, version: R) -> bool
+    where
+        R: Merge,
+    {
+        let merged = match self.get(&version.id()) {
+            Some(record) => record.clone().merge(version),
+            None => version,
+        };
+        self.put(merged)
     }
 
     /// Removes a record; whether it was there.

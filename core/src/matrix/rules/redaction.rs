@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, HashMap};
 use serde_json::value::RawValue;
 
 use super::event::{Clarity, ENCRYPTED, MEMBER, REDACTION};
-use super::object::Object;
 use super::relations::{REPLACES_STATE, is_redaction};
+use crate::matrix::object::Object;
 use crate::matrix::{EventId, Message, RoomId};
 use crate::{Json, Timestamp};
 
