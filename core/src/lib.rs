@@ -24,8 +24,8 @@ pub mod schema;
 pub mod store;
 
 pub use database::{
-    CollectionCount, Committed, Cursor, Damage, Database, DatabaseBuilder, FORMAT_VERSION, Matchable, Page, Problem,
-    Query, Snapshot, Sortable, Sorted, Source, Stats, Transaction, Verification, Viewable,
+    CollectionCount, Committed, Copied, CopyPhase, CopyProgress, Cursor, Damage, Database, DatabaseBuilder, Digest,
+    FORMAT_VERSION, Matchable, Page, Problem, Query, Salvaged, Snapshot, Sortable, Sorted, Source, Stats, Transaction, Verification, Viewable,
 };
 pub use error::{Error, ErrorKind, Limit, Result};
 pub use json::Json;

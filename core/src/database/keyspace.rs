@@ -16,6 +16,8 @@ pub(crate) struct Keyspace {
 pub(crate) const CATALOG: Keyspace = Keyspace { collection: 0, index: 1 };
 /// How far the building of each index has come.
 pub(crate) const BUILD_PROGRESS: Keyspace = Keyspace { collection: 0, index: 2 };
+/// How far a copy into this store has come: one row, while it goes on.
+pub(crate) const COPY_PROGRESS: Keyspace = Keyspace { collection: 0, index: 6 };
 
 impl Keyspace {
     /// Bytes of a keyspace at the front of a key.

@@ -4,14 +4,17 @@ mod catalog;
 mod commit;
 mod context;
 mod copy;
+mod digest;
 mod inspect;
 mod keyspace;
 mod overlay;
 mod query;
 mod rows;
+mod salvage;
 mod snapshot;
 mod transaction;
 mod value;
+mod walk;
 mod write;
 
 use std::future::Future;
@@ -22,9 +25,12 @@ use crate::store::{Compaction, Read, Revision, Store, StoreInfo};
 use crate::{Clock, Result, SystemClock, Timestamp};
 
 pub use catalog::FORMAT_VERSION;
+pub use copy::{Copied, CopyPhase, CopyProgress};
+pub use digest::Digest;
 pub use inspect::{CollectionCount, Problem, Stats, Verification};
 pub use query::{Cursor, Damage, Matchable, Page, Query, Sortable, Sorted, Source, Viewable};
 pub(crate) use rows::Erased;
+pub use salvage::Salvaged;
 pub use snapshot::Snapshot;
 pub use transaction::Transaction;
 pub use write::Committed;
@@ -61,6 +67,11 @@ impl DatabaseBuilder {
     /// As [`Database::open`].
     pub async fn open(self, store: Arc<dyn Store>) -> Result<Database> {
         let revision = catalog::open(&*store, &self.schema).await.map_err(|error| error.during("open"))?;
+        Ok(self.over(store, revision))
+    }
+
+    /// The database over a store whose catalog is of this revision.
+    fn over(self, store: Arc<dyn Store>, catalog: Revision) -> Database {
         let info = store.info();
         for collection in self.schema.collections().filter(|collection| collection.uncached) {
             info.caches.forbid(Keyspace::collection_range(collection.id));
@@ -68,13 +79,13 @@ impl DatabaseBuilder {
         let context = Context {
             schema: self.schema,
             clock: self.clock,
-            catalog: revision.0.into(),
+            catalog: catalog.0.into(),
             queue: commit::GroupCommit::new(store.clone()),
             gate: tokio::sync::Mutex::new(()),
             transaction_snapshots: tokio::sync::Semaphore::new((info.limits.snapshots_max / 2).max(1)),
             store,
         };
-        Ok(Database { context: Arc::new(context) })
+        Database { context: Arc::new(context) }
     }
 }
 
@@ -276,24 +287,6 @@ impl Database {
     /// Those of the store; what is wrong with the rows is in the answer.
     pub async fn verify(&self) -> Result<Verification> {
         inspect::verify(&self.context).await
-    }
-
-    /// Copies every record into another database of the same schema, and says how many were new there. So a plain store becomes
-    /// an encrypted one, an encrypted one gets other keys for all that it blinds, and a store moves to another engine.
-    ///
-    /// It works in batches, each atomic, and `progress` is told how many records were copied after each. Interrupted, it can be called
-    /// again: a record that is there already, the same, is passed over. Records that are written here meanwhile may be missed, so
-    /// nobody should write; expired ones that were not swept are copied as well.
-    ///
-    /// Of media only the records are copied. Their bytes stay in the object store, and if they are encrypted, with a key that follows from
-    /// this store: keep it, and its key, for as long as the media are wanted.
-    ///
-    /// # Errors
-    ///
-    /// `SchemaMismatch` if the schemas differ; `AlreadyExists` if the target has another record with a key or unique entry; `Corrupt` for
-    /// a damaged record, which names it; those of both stores. What was copied before stays.
-    pub async fn copy_into(&self, target: &Database, mut progress: impl FnMut(u64) + Send) -> Result<u64> {
-        copy::copy(&self.context, &target.context, &mut progress).await.map_err(|error| error.during("copy"))
     }
 
     /// Gives unused space back to the operating system, where the engine can.

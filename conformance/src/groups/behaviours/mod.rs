@@ -3,15 +3,17 @@
 //! Cases must also hold where a codec blinds exact components. What several files say alike goes into `support`. What needs a second
 //! process is a role in [`ROLES`] and needs `Processes` and `Share`.
 
+mod copy;
+mod letters;
 mod support;
 
 use crate::Case;
 use crate::child::Role;
 
 /// What child processes do.
-pub(super) const ROLES: &[Role] = &[];
+pub(super) const ROLES: &[Role] = &[Role { name: copy::WRITER, run: |work| Box::pin(copy::write_letters(work)) }];
 
 pub(super) fn cases() -> Vec<Case> {
-    let groups: &[&[Case]] = &[];
+    let groups: &[&[Case]] = &[copy::CASES];
     groups.concat()
 }
