@@ -5,7 +5,9 @@
 
 mod copy;
 mod letters;
+mod salvage;
 mod support;
+mod traces;
 
 use crate::Case;
 use crate::child::Role;
@@ -14,6 +16,6 @@ use crate::child::Role;
 pub(super) const ROLES: &[Role] = &[Role { name: copy::WRITER, run: |work| Box::pin(copy::write_letters(work)) }];
 
 pub(super) fn cases() -> Vec<Case> {
-    let groups: &[&[Case]] = &[copy::CASES];
+    let groups: &[&[Case]] = &[copy::CASES, salvage::CASES, traces::CASES];
     groups.concat()
 }

@@ -28,17 +28,28 @@ enum Ended {
 pub(super) async fn until_complete(from: &Context, mut target: Target<'_>, progress: Progress<'_>) -> Result<Copied> {
     let (mut written, mut last) = (0, None);
     for _ in 0..PASSES_MAX {
-        let mut pass = Pass::begin(from).await?;
-        match pass.run(&mut target, progress, &mut written).await? {
-            Ended::Complete(copied) => {
-                target.finish().await?;
-                return Ok(copied);
-            }
-            Ended::Overtaken(error) => last = Some(error),
-            Ended::NotAsMarked => target.mark = Mark::default(),
+        match attempt(from, &mut target, progress, &mut written).await {
+            Ok(Ended::Complete(copied)) => return Ok(copied),
+            Ok(Ended::Overtaken(error)) => last = Some(error),
+            Ok(Ended::NotAsMarked) => target.mark = Mark::default(),
+            // The commit of a copy that was given up may have come in between: then there still is a mark, and it is gone on with.
+            Err(error) if error.is_conflict() => match Target::begin(target.context).await? {
+                Some(again) => (target, last) = (again, Some(error)),
+                None => return Err(error),
+            },
+            Err(error) => return Err(error),
         }
     }
     Err(last.unwrap_or_else(differs))
+}
+
+async fn attempt(from: &Context, target: &mut Target<'_>, progress: Progress<'_>, written: &mut u64) -> Result<Ended> {
+    let mut pass = Pass { from, view: from.store.snapshot().await? };
+    let ended = pass.run(target, progress, written).await?;
+    if let Ended::Complete(_) = ended {
+        target.finish().await?;
+    }
+    Ok(ended)
 }
 
 /// The view that a pass is of.
@@ -47,11 +58,7 @@ struct Pass<'c> {
     view: Box<dyn Snapshot>,
 }
 
-impl<'c> Pass<'c> {
-    async fn begin(from: &'c Context) -> Result<Self> {
-        Ok(Pass { from, view: from.store.snapshot().await? })
-    }
-
+impl Pass<'_> {
     /// Another view of the same, if there is one: nobody has written since.
     async fn renew(&mut self) -> Result<bool> {
         let next = self.from.store.snapshot().await?;
@@ -62,7 +69,7 @@ impl<'c> Pass<'c> {
 
     async fn run(&mut self, target: &mut Target<'_>, progress: Progress<'_>, written: &mut u64) -> Result<Ended> {
         let revision = self.view.revision();
-        let mark = std::mem::take(&mut target.mark);
+        let mark = target.mark.clone();
         let goes_on = mark.source == revision.0 && !mark.last.is_empty();
         let (mut walk, mut done) = (Walk::new(self.from), Digest::default());
         // Up to its mark, what was copied is taken for right until all is compared.

@@ -18,7 +18,7 @@ pub(in super::super) struct Target<'c> {
 }
 
 /// How far a copy is.
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 pub(super) struct Mark {
     /// The source's revision that is being copied; 0 before the first record.
     pub(super) source: u64,
@@ -66,17 +66,18 @@ impl<'c> Target<'c> {
         }
     }
 
-    /// Commits a batch that stands behind the mark, with the mark moved on if there is a new one. `false`: one of its guards did not
-    /// hold, and it was not the mark's.
+    /// Commits a batch that stands behind the mark, with the mark, moved on if there is a new one: so whoever else works on the target finds
+    /// that the mark is another. `false`: one of the batch's guards did not hold, and it was not the mark's.
     pub(super) async fn commit(&mut self, mut batch: Batch, mark: Option<Mark>) -> Result<bool> {
+        let mark = mark.unwrap_or_else(|| self.mark.clone());
+        batch.writes.insert(mark_key(), Write::Put(value::encode(&mark)?));
+        self.commit_behind(batch, mark).await
+    }
+
+    async fn commit_behind(&mut self, mut batch: Batch, mark: Mark) -> Result<bool> {
         batch.guards.push(Guard::Key { key: mark_key(), revision: Some(self.revision) });
-        if let Some(mark) = &mark {
-            batch.writes.insert(mark_key(), Write::Put(value::encode(mark)?));
-        }
         if let Some(revision) = commit_alone(&*self.context.store, self.context.bound_to_catalog(batch)).await? {
-            if let Some(mark) = mark {
-                (self.revision, self.mark) = (revision, mark);
-            }
+            (self.revision, self.mark) = (revision, mark);
             return Ok(true);
         }
         if read(self.context).await?.is_some_and(|row| row.revision == self.revision) {
@@ -86,10 +87,10 @@ impl<'c> Target<'c> {
     }
 
     /// Takes the mark away: the copy is complete.
-    pub(in super::super) async fn finish(mut self) -> Result<()> {
+    pub(in super::super) async fn finish(&mut self) -> Result<()> {
         let mut batch = Batch::default();
         batch.writes.insert(mark_key(), Write::Delete);
-        match self.commit(batch, None).await? {
+        match self.commit_behind(batch, Mark::default()).await? {
             true => Ok(()),
             false => Err(interfered()),
         }

@@ -73,7 +73,7 @@ pub(super) async fn salvage(
         salvager.collection(erased, progress).await?;
         salvager.known_to_an_index(erased).await?;
     }
-    let Salvager { target, copied, problems, problems_unlisted, .. } = salvager;
+    let Salvager { mut target, copied, problems, problems_unlisted, .. } = salvager;
     if digest(to, &mut |_| {}).await? != copied {
         return Err(differs());
     }
