@@ -5,11 +5,13 @@ use std::sync::Arc;
 use strongroom::encryption::{
     Encrypted, EncryptedOptions, EncryptionError, SecretKey, SlotInfo, SlotKind, Unlock, slots_of,
 };
+use strongroom::redb::RedbOptions;
+use strongroom::sqlite::SqliteOptions;
 use strongroom::store::Store;
 use strongroom::{Database, StoreUrl, matrix};
 
 use crate::access::{Access, VARIABLE};
-use crate::arguments::Copy;
+use crate::arguments::NewKey;
 use crate::failure::{Failure, Result};
 use crate::secret;
 
@@ -21,7 +23,20 @@ pub(crate) struct Opening<'a> {
     url: StoreUrl,
     access: &'a Access,
     key: Option<Unlock>,
+    use_of: Use,
 }
+
+/// What a store is opened for.
+#[derive(Clone, Copy, Default)]
+struct Use {
+    /// Something is copied into it.
+    is_target: bool,
+    /// All of it is read in one view.
+    is_long: bool,
+}
+
+/// How long a view lives of which a whole store is copied.
+const COPY_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
 
 /// A store, as it turned out to be.
 enum Opened {
@@ -45,23 +60,51 @@ impl<'a> Opening<'a> {
         Self::of(existing(url, "media put FILE --room ROOM")?, access)
     }
 
-    /// A store that something is copied into.
-    pub(crate) fn target(arguments: &Copy) -> Result<Opening<'static>> {
-        let url = parse(&arguments.to)?;
+    /// A store that something is copied into, opened as was said or, if nothing was, by what somebody types.
+    pub(crate) fn target(to: &str, key: &NewKey, resume: bool) -> Result<Opening<'static>> {
+        Self::check_target(to, resume)?;
+        let key = match (&key.new_key_file, &key.new_passphrase_file) {
+            (Some(path), _) => Some(secret::key_file(path)?),
+            (None, Some(path)) => Some(secret::passphrase_file(path)?),
+            (None, None) if key.new_plain => None,
+            (None, None) => Some(secret::for_target(to)?),
+        };
+        Self::into_copy(to, key)
+    }
+
+    /// A store that something is copied into, opened by what opens the source.
+    pub(crate) fn target_like(to: &str, source: &Access, is_encrypted: bool) -> Result<Opening<'static>> {
+        let key = match source {
+            Access::Key(source) if is_encrypted => Some(source.read()?),
+            // It was typed, and is not kept.
+            _ if is_encrypted => Some(secret::for_target(to)?),
+            _ => None,
+        };
+        Self::into_copy(to, key)
+    }
+
+    /// That something can be copied into it: there is nothing yet, unless a copy is gone on with.
+    pub(crate) fn check_target(to: &str, resume: bool) -> Result<()> {
+        let url = parse(to)?;
         if url == StoreUrl::Memory {
             return Err(Failure::WrongUse("memory: keeps nothing; name a file, like redb:PATH".into()));
         }
-        if !arguments.resume && !is_missing(&url) {
+        if !resume && !is_missing(&url) {
             let what = format!("there is something at {url} already, and a copy goes into a new store");
             return Err(Failure::new(what, "name another file, or go on with an interrupted copy by --resume"));
         }
-        let key = match (&arguments.new_key_file, &arguments.new_passphrase_file) {
-            (Some(path), _) => Some(secret::key_file(path)?),
-            (None, Some(path)) => Some(secret::passphrase_file(path)?),
-            (None, None) if arguments.new_plain => None,
-            (None, None) => Some(secret::for_target(&arguments.to)?),
-        };
-        Ok(Opening { url, access: &Access::Plain, key })
+        Ok(())
+    }
+
+    fn into_copy(to: &str, key: Option<Unlock>) -> Result<Opening<'static>> {
+        let use_of = Use { is_target: true, is_long: false };
+        Ok(Opening { url: parse(to)?, access: &Access::Plain, key, use_of })
+    }
+
+    /// Opened so that a view of it can live for as long as a copy of it takes.
+    pub(crate) fn for_long(mut self) -> Self {
+        self.use_of.is_long = true;
+        self
     }
 
     fn of(url: StoreUrl, access: &'a Access) -> Result<Self> {
@@ -72,7 +115,7 @@ impl<'a> Opening<'a> {
             }
             Access::Plain | Access::Unsaid => None,
         };
-        Ok(Opening { url, access, key })
+        Ok(Opening { url, access, key, use_of: Use::default() })
     }
 
     /// The typed database in it.
@@ -82,14 +125,29 @@ impl<'a> Opening<'a> {
 
     /// The typed database in it and, if it is encrypted, the key of the objects that belong to it.
     pub(crate) async fn database_with_objects_key(self) -> Result<(Database, Option<SecretKey>)> {
-        let builder = Database::builder(matrix::schema());
-        Ok(match self.open().await? {
+        let (builder, url, is_target) = (Database::builder(matrix::schema()), self.url.clone(), self.use_of.is_target);
+        let (db, key) = match self.open().await? {
             Opened::Plain(store) => (builder.open(store).await?, None),
             Opened::Encrypted(store) => {
                 let key = store.objects_key()?;
                 (builder.open(store).await?, Some(key))
             }
-        })
+        };
+        if !is_target && db.is_unfinished_copy().await? {
+            db.close().await?;
+            let what = format!("the store {url} is a copy that was interrupted, and is not complete");
+            return Err(Failure::new(what, "the same 'strongroom copy' or 'restore' with --resume completes it"));
+        }
+        Ok((db, key))
+    }
+
+    /// The typed database in a store that is damaged.
+    pub(crate) async fn damaged_database(self) -> Result<Database> {
+        let store: Arc<dyn Store> = match self.open().await? {
+            Opened::Plain(store) => store,
+            Opened::Encrypted(store) => store,
+        };
+        Ok(Database::builder(matrix::schema()).open_damaged(store).await?)
     }
 
     /// The store itself, which must be encrypted.
@@ -105,7 +163,7 @@ impl<'a> Opening<'a> {
     }
 
     async fn open(self) -> Result<Opened> {
-        let store = self.url.open().await?;
+        let store = if self.use_of.is_long { open_for_long(&self.url).await? } else { self.url.open().await? };
         let opened = self.layered(store.clone()).await;
         if opened.is_err() {
             // Why it does not open matters more than whether it closes.
@@ -178,6 +236,23 @@ impl<'a> Opening<'a> {
             format!("the store {} does not open with {with}: it is not its key, or the slot is damaged", self.url);
         Failure::new(what, "'strongroom key list' shows what opens it")
     }
+}
+
+/// Opens a store whose views live as long as a copy may take. What SQLite writes meanwhile stays in its log for as long.
+async fn open_for_long(url: &StoreUrl) -> Result<Arc<dyn Store>> {
+    Ok(match url {
+        StoreUrl::Redb(path) => {
+            let mut options = RedbOptions::default();
+            options.limits.snapshot_age_ms_max = COPY_MS_MAX;
+            Arc::new(options.open(path)?)
+        }
+        StoreUrl::Sqlite(path) => {
+            let mut options = SqliteOptions::default();
+            options.limits.snapshot_age_ms_max = COPY_MS_MAX;
+            Arc::new(options.open(path).await?)
+        }
+        url => url.open().await?,
+    })
 }
 
 /// The slots of a store as its file has them, without any key: nobody vouches for them.

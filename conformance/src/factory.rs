@@ -39,9 +39,12 @@ pub trait Factory: Debug + Send + Sync + 'static {
             }
             #[cfg(feature = "media")]
             Capability::Objects | Capability::ObjectFiles => Can::Yes,
-            Capability::Open | Capability::Reopen | Capability::Processes | Capability::Share | Capability::Compact => {
-                Can::Yes
-            }
+            Capability::Open
+            | Capability::Reopen
+            | Capability::Processes
+            | Capability::Share
+            | Capability::Compact
+            | Capability::Files => Can::Yes,
         }
     }
 
@@ -124,6 +127,8 @@ pub enum Capability {
     ObjectFiles,
     /// `compact`.
     Compact,
+    /// All that a store keeps is in [`Place::file`] and in files beside it whose names have its name in them.
+    Files,
     /// The hook [`Factory::crash`].
     Crash,
     /// The hook [`Factory::inject`].
@@ -190,6 +195,22 @@ impl Place {
     /// The file of this name in the folder, for backends that keep one.
     pub fn file(&self) -> PathBuf {
         self.folder.join(&self.name)
+    }
+
+    /// The bytes of the file and of those beside it that have its name in theirs.
+    ///
+    /// # Errors
+    ///
+    /// Those of the file system.
+    pub fn files(&self) -> std::io::Result<Vec<Vec<u8>>> {
+        let mut files = Vec::new();
+        for entry in std::fs::read_dir(&self.folder)? {
+            let entry = entry?;
+            if entry.file_type()?.is_file() && entry.file_name().to_string_lossy().contains(&self.name) {
+                files.push(std::fs::read(entry.path())?);
+            }
+        }
+        Ok(files)
     }
 
     /// The folder for its media, beside the file: what removes the file and those named after it does not meet it. It goes with the folder

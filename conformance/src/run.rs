@@ -183,6 +183,14 @@ async fn refuses(context: Context, capability: Capability) -> Checked {
                 other => Err(Failure::new(format!("a second opener met {:?}", other.map(drop)))),
             };
         }
+        Capability::Files => {
+            let site = context.open().await?;
+            site.store.close().await?;
+            return match site.place.files()?.len() {
+                0 => Ok(()),
+                files => Err(Failure::new(format!("there are {files} files of the place"))),
+            };
+        }
         Capability::Compact => context.open().await?.store.compact().await.map(drop),
         #[cfg(feature = "media")]
         Capability::Objects => factory.objects(&context.place()).await.map(drop),

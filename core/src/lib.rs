@@ -26,9 +26,10 @@ pub mod store;
 
 pub use database::{
     Activity, Change, ChangeCursor, ChangeKind, ChangePage, Changes, CollectionCount, CollectionSize, Committed,
-    Cursor, Damage, Database, DatabaseBuilder, Dropped, Duplicates, FORMAT_VERSION, Matchable, Merge, Merged, Once,
-    Page, Problem, Query, RecordPage, Retained, RetentionPolicy, RetentionRule, Snapshot, Sortable, Sorted, Source,
-    Stats, SweepOptions, Swept, Transaction, Trim, Verification, Viewable, check_merge_laws, last_writer,
+    Copied, CopyPhase, CopyProgress, Cursor, Damage, Database, DatabaseBuilder, Digest, Dropped, Duplicates,
+    FORMAT_VERSION, Matchable, Merge, Merged, Once, Page, Problem, Query, RecordPage, Retained, RetentionPolicy,
+    RetentionRule, Salvaged, Snapshot, Sortable, Sorted, Source, Stats, SweepOptions, Swept, Transaction, Trim,
+    Verification, Viewable, check_merge_laws, last_writer,
 };
 #[cfg(feature = "sweeper")]
 #[cfg_attr(docsrs, doc(cfg(feature = "sweeper")))]

@@ -65,9 +65,33 @@ fn at<T>(path: &Path, open: impl FnOnce() -> Result<T>) -> Result<T> {
 
 fn open_existing(path: &Path, cache_bytes: usize, check: bool) -> Result<Opened> {
     let header = examine(path, check)?;
-    let database = builder(cache_bytes, header.doubtful).open(path).map_err(from_engine)?;
+    let file = OpenOptions::new().read(true).write(true).open(path).map_err(|error| access(&error))?;
+    let found = file.metadata().map_err(|error| access(&error))?;
+    let file = FileBackend::new(file).map_err(from_engine)?;
+    let database = builder(cache_bytes, header.doubtful).create_with_backend(file).map_err(from_engine)?;
+    // Only now that it is locked: a compaction elsewhere may have put another file in its place in between.
+    if !is_same(&found, &fs::metadata(path).map_err(|error| access(&error))?) {
+        return Err(Error::new(ErrorKind::Busy, "it is open in another process, which has just compacted it"));
+    }
     let revision = revision(&database)?;
+    // Whoever has the store open alone may remove what a compaction left that was killed.
+    match fs::remove_file(beside(path)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(access(&error)),
+        _ => {}
+    }
     Ok(Opened { database, revision })
+}
+
+/// Whether both are one file. Elsewhere than on Unix a file that is open cannot be replaced by another.
+#[cfg(unix)]
+fn is_same(one: &fs::Metadata, other: &fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
+#[cfg(not(unix))]
+fn is_same(_: &fs::Metadata, _: &fs::Metadata) -> bool {
+    true
 }
 
 /// Finds out whether the file is a whole store that this program can read, without writing to it.
@@ -90,7 +114,15 @@ fn examine(path: &Path, check: bool) -> Result<Header> {
     Ok(header)
 }
 
-fn builder(cache_bytes: usize, check: bool) -> Builder {
+/// Where a compaction writes the file that takes the store's place.
+pub(crate) fn beside(path: &Path) -> PathBuf {
+    let mut name = std::ffi::OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(".strongroom-compact");
+    folder(path).join(name)
+}
+
+pub(crate) fn builder(cache_bytes: usize, check: bool) -> Builder {
     let mut builder = Database::builder();
     builder.set_cache_size(cache_bytes).set_check_integrity_on_open(check);
     builder
@@ -180,12 +212,12 @@ fn folder(path: &Path) -> PathBuf {
 }
 
 /// Makes the new name durable. Not every system lets a folder be opened; there it does so by itself.
-fn sync_folder(path: &Path) -> Result<()> {
+pub(crate) fn sync_folder(path: &Path) -> Result<()> {
     let Ok(folder) = File::open(folder(path)) else { return Ok(()) };
     folder.sync_all().map_err(|error| from_io(&error, "its folder cannot be synced, so the new file might not last"))
 }
 
-fn access(error: &io::Error) -> Error {
+pub(crate) fn access(error: &io::Error) -> Error {
     let what = match error.kind() {
         // The system's own words may name the file under which a store begins.
         io::ErrorKind::NotFound => return Error::new(ErrorKind::Io, "its folder does not exist: create that first"),

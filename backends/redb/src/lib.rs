@@ -15,6 +15,7 @@
 //! (`strongroom.rows`) and one of numbers (`strongroom.meta`: the version of the format, the newest revision).
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod compact;
 mod error;
 #[cfg(test)]
 mod faults;

@@ -91,8 +91,8 @@ impl Redb {
             caches: Caches::default(),
         };
         let views = Arc::new(Views::new(info, options.clock, first));
-        let settings =
-            Settings { path: path.to_owned(), reopen, quick_repair: options.quick_repair, limits: options.limits };
+        let RedbOptions { cache_bytes, quick_repair, limits, .. } = options;
+        let settings = Settings { path: path.to_owned(), reopen, quick_repair, cache_bytes, limits };
         let writer = Writer::new(opened, readers, settings, views.clone());
         let (jobs, queue) = mpsc::channel();
         let writer = thread::Builder::new().name("strongroom-redb".to_owned()).spawn(move || writer.run(&queue));
@@ -121,6 +121,8 @@ impl RedbOptions {
             // Absolute, since the process may move before the file is opened again.
             let path = std::path::absolute(path).map_err(|error| from_io(&error, "no such path is possible"))?;
             let opened = file::open(&path, self.cache_bytes, self.check)?;
+            // Where the file is, whatever links lead to it: a compaction replaces it there.
+            let path = std::fs::canonicalize(&path).unwrap_or(path);
             let (again, cache_bytes) = (path.clone(), self.cache_bytes);
             Redb::start(&path, opened, Box::new(move || file::reopen(&again, cache_bytes)), self)
         };
@@ -181,6 +183,10 @@ impl Store for Redb {
         self.ask("drop_range", |reply| Job::DropRange(range.clone(), guards.to_vec(), reply)).await
     }
 
+    /// Writes all rows into a file beside it, which then takes the store's place: so much space must be free, and nothing of what was
+    /// deleted or overwritten is in the new file. What the medium itself keeps of the old one is beyond this program. A crash leaves the old
+    /// file or the new one. The new file has the permissions of the old one, not its owner, its other names or its extended attributes.
+    ///
     /// Needs the file alone: reads and writes that come meanwhile wait. `Busy` while snapshots are open, or if a read that
     /// began before does not end within ten seconds.
     async fn compact(&self) -> Result<Compaction> {

@@ -11,6 +11,7 @@ use strongroom_core::store::{Batch, Compaction, Guard, KeyRange, Limits, Outcome
 use strongroom_core::{Error, ErrorKind, Result};
 use tokio::sync::oneshot;
 
+use crate::compact;
 use crate::error::{from_engine, from_io};
 use crate::file::{META, Opened, REVISION, ROWS};
 use crate::table::{Rows, RowsView, guarded};
@@ -46,6 +47,7 @@ pub(crate) struct Settings {
     pub(crate) path: PathBuf,
     pub(crate) reopen: Opener,
     pub(crate) quick_repair: bool,
+    pub(crate) cache_bytes: usize,
     pub(crate) limits: Limits,
 }
 
@@ -178,10 +180,15 @@ impl Writer {
         Ok(Compaction { bytes_before, bytes_after: self.file_bytes()? })
     }
 
+    /// All rows in another file, which takes the place of this one: nothing of what was deleted is in it.
     fn compact_alone(&mut self) -> Result<()> {
-        let database = self.database.as_mut().ok_or_else(closed)?;
-        while database.compact().map_err(from_engine)? {}
-        Ok(())
+        let rewritten = compact::rewrite(self.database()?, &self.settings.path, self.settings.cache_bytes)?;
+        // The last of the old file; the lock on the new one is held already.
+        let old = self.database.replace(rewritten);
+        guarded(|| {
+            drop(old);
+            Ok(())
+        })
     }
 
     fn publish(&self) -> Result<()> {

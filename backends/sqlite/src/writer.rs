@@ -60,14 +60,18 @@ impl Writer {
         self.end(transaction, dropped).await
     }
 
-    /// Writes the file anew without what is free in it, and empties the log into it.
+    /// Writes the file anew without what is free in it, and empties the log into it. What was deleted is in neither afterwards: free space
+    /// in a page is overwritten with zeros, every page is written anew, and the log is cut to nothing.
     pub(crate) async fn compact(&mut self) -> Result<()> {
         let mut connection = self.take_connection().await?;
         let compacted = async {
+            connection.execute("PRAGMA secure_delete = ON").await.map_err(from_engine)?;
             connection.execute("VACUUM").await.map_err(from_engine)?;
             checkpoint(&mut connection, "PRAGMA wal_checkpoint(TRUNCATE)").await
         };
         let compacted = compacted.await;
+        // Between compactions it would cost writes: what they leave goes with the next one.
+        connection.execute("PRAGMA secure_delete = OFF").await.ok();
         match &compacted {
             Err(error) if !error.is_busy() => drop(connection.close().await),
             _ => self.connection = Some(connection),

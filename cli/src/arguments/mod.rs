@@ -1,5 +1,6 @@
 //! The command line.
 
+mod copy;
 mod key;
 mod media;
 
@@ -10,6 +11,7 @@ use clap_complete::Shell;
 
 use crate::output::{Color, Format};
 use crate::units;
+pub(crate) use copy::{Backup, Copy, NewKey, Restore, Salvage};
 pub(crate) use key::{AddKey, Kdf, Key, KeyCommand, NewSecret, RotateKey};
 pub(crate) use media::{GetMedia, ListMedia, Media, MediaCommand, PutMedia, SweepMedia};
 
@@ -99,6 +101,12 @@ pub(crate) enum Command {
     Compact,
     /// Copy everything into a new store: encrypted, with other keys, or on another engine
     Copy(Copy),
+    /// Back the store up: everything, of one moment, compared, into a store of its own
+    Backup(Backup),
+    /// Make a store out of a backup
+    Restore(Restore),
+    /// Copy what can be read out of a damaged store into a new one
+    Salvage(Salvage),
     /// Store, read, list and sweep pictures and files
     Media(Media),
     /// Make, list and change the keys of an encrypted store
@@ -135,33 +143,6 @@ pub(crate) struct Import {
     /// Stop at the first event that cannot be taken
     #[arg(long)]
     pub(crate) strict: bool,
-}
-
-/// A plain store becomes an encrypted one, an encrypted one gets another root key and other blinded keys, which a rotation does
-/// not change, and a store moves to another engine. The old store stays as it is.
-///
-/// Nobody should write to the old store meanwhile. Interrupted, the same command with --resume completes it.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  strongroom copy redb:new.redb --new-key-file new.key --key-file chat.key
-  strongroom copy sqlite:chat.db --new-passphrase-file phrase.txt --store redb:plain.redb")]
-pub(crate) struct Copy {
-    /// The new store: redb:PATH or sqlite:PATH
-    #[arg(value_name = "URL")]
-    pub(crate) to: String,
-    /// The key file that is to open the new store
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["new_passphrase_file", "new_plain"])]
-    pub(crate) new_key_file: Option<PathBuf>,
-    /// A file with the passphrase that is to open the new store, without the line's end behind it
-    #[arg(long, value_name = "FILE", conflicts_with = "new_plain")]
-    pub(crate) new_passphrase_file: Option<PathBuf>,
-    /// No key: make the new store in clear
-    #[arg(long)]
-    pub(crate) new_plain: bool,
-    /// Go on with a copy into this store that was interrupted
-    #[arg(long)]
-    pub(crate) resume: bool,
 }
 
 #[derive(Debug, Args)]

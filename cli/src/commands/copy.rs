@@ -1,9 +1,10 @@
-//! `copy`
+//! `copy`, `restore`
 
 use serde::Serialize;
+use strongroom::{CopyPhase, CopyProgress, Database};
 
 use crate::access::Access;
-use crate::arguments::Copy;
+use crate::arguments::{Copy, NewKey, Restore};
 use crate::failure::{Failure, Result};
 use crate::interrupt;
 use crate::output::{Format, Output};
@@ -11,61 +12,127 @@ use crate::progress::Progress;
 use crate::store::Opening;
 use crate::text::counted;
 
-/// What to do after an interruption.
-const AGAIN: &str = "the same command with --resume completes it";
-
 #[derive(Serialize)]
-struct Copied<'a> {
-    to: &'a str,
-    copied: u64,
+pub(super) struct Copied<'a> {
+    pub(super) to: &'a str,
+    /// Records that this command wrote.
+    pub(super) copied: u64,
+    /// Records in the copy.
+    pub(super) records: u64,
+    pub(super) digest: String,
     /// Media whose bytes are where they were.
-    media: u64,
+    pub(super) media: u64,
+}
+
+/// From where to where, and what to do after an interruption.
+pub(super) struct Way<'a> {
+    pub(super) from: &'a str,
+    pub(super) to: &'a str,
+    pub(super) again: &'a str,
 }
 
 pub(crate) async fn run(arguments: &Copy, url: &str, access: &Access, output: &mut Output) -> Result<()> {
+    let way = Way {
+        from: arguments.from.as_deref().unwrap_or(url),
+        to: arguments.to(),
+        again: "the same command with --resume completes it",
+    };
     // What has to be asked for comes before any work.
-    let (source, target) = (Opening::of_existing(url, access)?, Opening::target(arguments)?);
-    let (from, to) = (source.database().await?, target.database().await?);
-    let progress = Progress::new(None, "record", output.color);
-    let mut so_far = 0;
-    let copied = tokio::select! {
+    let source = Opening::of_existing(way.from, access)?.for_long();
+    let target = Opening::target(way.to, &arguments.key, arguments.resume)?;
+    let from = source.database().await?;
+    let to = target.database().await?;
+    let copied = copied(&way, from, to, output).await?;
+    show(&way, &copied, output)?;
+    if output.format != Format::Json && copied.media == 0 {
+        let old = way.from;
+        output.line(format!(
+            "the old store {old} is as it was: check the new one with 'strongroom verify', then delete the old"
+        ))?;
+    }
+    Ok(())
+}
+
+pub(crate) async fn restore(arguments: &Restore, url: &str, access: &Access, output: &mut Output) -> Result<()> {
+    let way = Way { from: &arguments.from, to: url, again: "the same command with --resume completes it" };
+    let source = Opening::of_existing(way.from, access)?.for_long();
+    let (from, to) = target_like(&way, source, &arguments.key, access, arguments.resume).await?;
+    let copied = copied(&way, from, to, output).await?;
+    show(&way, &copied, output)
+}
+
+/// Opens the source, then the target: as was said or, if nothing was, by what opens the source.
+pub(super) async fn target_like(
+    way: &Way<'_>,
+    source: Opening<'_>,
+    key: &NewKey,
+    access: &Access,
+    resume: bool,
+) -> Result<(Database, Database)> {
+    let is_said = key.new_key_file.is_some() || key.new_passphrase_file.is_some() || key.new_plain;
+    if is_said {
+        let target = Opening::target(way.to, key, resume)?;
+        return Ok((source.database().await?, target.database().await?));
+    }
+    Opening::check_target(way.to, resume)?;
+    let (from, objects_key) = source.database_with_objects_key().await?;
+    let target = Opening::target_like(way.to, access, objects_key.is_some())?;
+    Ok((from, target.database().await?))
+}
+
+/// Copies, and closes both.
+pub(super) async fn copied<'w>(way: &Way<'w>, from: Database, to: Database, output: &Output) -> Result<Copied<'w>> {
+    let (mut so_far, mut bar, mut phase, color) = (0, None, None, output.color);
+    let done = tokio::select! {
         // First, so that it is listened for before anything begins.
         biased;
         () = interrupt::asked() => None,
-        copied = from.copy_into(&to, |copied| {
-            so_far = copied;
-            progress.at(copied, copied);
+        copied = from.copy_into(&to, |at: CopyProgress| {
+            if phase.replace(at.phase) != Some(at.phase) {
+                let noun = if at.phase == CopyPhase::Verifying { "record compared" } else { "record" };
+                let bar: Option<Progress> = bar.replace(Progress::new(Some(at.total), noun, color));
+                bar.iter().for_each(Progress::finish);
+            }
+            if at.phase == CopyPhase::Copying {
+                so_far = at.records;
+            }
+            bar.iter().for_each(|bar| bar.at(at.records, at.records));
         }) => Some(copied),
     };
-    progress.finish();
+    bar.iter().for_each(Progress::finish);
     let media = from.stats().await.map(|stats| stats.collections.get("media").map_or(0, |media| media.records));
     from.close().await?;
     to.close().await?;
-    let copied = match copied {
-        Some(Ok(copied)) => copied,
+    let so_far = counted(so_far, "record");
+    let done = match done {
+        Some(Ok(done)) => done,
         Some(Err(error)) if error.is_already_exists() => {
-            let what = format!("{error}; {} were written into it before", counted(so_far, "record"));
-            return Err(Failure::new(what, "it is no copy of this store: copy into a new file"));
+            return Err(Failure::new(error.to_string(), "it is no copy of this store: copy into a new file"));
         }
-        Some(Err(error)) => return Err(Failure::new(format!("{error} ({} copied)", counted(so_far, "record")), AGAIN)),
-        None => {
-            let what = format!("interrupted, {} copied so far; {AGAIN}", counted(so_far, "record"));
-            return Err(Failure::Interrupted(what));
-        }
+        Some(Err(error)) => return Err(Failure::new(format!("{error} ({so_far} copied)"), way.again)),
+        None => return Err(Failure::Interrupted(format!("interrupted, {so_far} copied so far; {}", way.again))),
     };
-    let media = media?;
+    let digest = done.digest.to_string();
+    Ok(Copied { to: way.to, copied: done.written, records: done.records, digest, media: media? })
+}
+
+pub(super) fn show(way: &Way<'_>, copied: &Copied<'_>, output: &mut Output) -> Result<()> {
     if output.format == Format::Json {
-        return output.json(&Copied { to: &arguments.to, copied, media });
+        return output.json(copied);
     }
-    output.line(format!("{} copied into {}", counted(copied, "record"), arguments.to))?;
-    if media > 0 {
-        let counted = counted(media, "medium").replace("mediums", "media");
-        return output.line(format!(
-            "{counted} stay behind: the bytes were not copied, and those of an encrypted store are encrypted with a key that follows \
-             from it. The old store {url} is as it was: keep it, and its key, for them"
-        ));
-    }
+    output.line(format!("{} copied into {}", counted(copied.copied, "record"), copied.to))?;
     output.line(format!(
-        "the old store {url} is as it was: check the new one with 'strongroom verify', then delete the old"
-    ))
+        "{} there now, compared with the source: digest {}",
+        counted(copied.records, "record"),
+        copied.digest
+    ))?;
+    if copied.media > 0 {
+        let counted = counted(copied.media, "medium").replace("mediums", "media");
+        output.line(format!(
+            "{counted} stay behind: the bytes were not copied, and those of an encrypted store are encrypted with a key that follows \
+             from it. The old store {} is as it was: keep it, and its key, for them",
+            way.from
+        ))?;
+    }
+    Ok(())
 }

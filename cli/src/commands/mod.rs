@@ -1,5 +1,6 @@
 //! One file a command.
 
+pub(crate) mod backup;
 pub(crate) mod compact;
 pub(crate) mod completions;
 pub(crate) mod copy;
@@ -12,6 +13,7 @@ pub(crate) mod media;
 mod message;
 pub(crate) mod retain;
 pub(crate) mod rooms;
+pub(crate) mod salvage;
 pub(crate) mod show;
 pub(crate) mod stats;
 pub(crate) mod sweep;
@@ -46,6 +48,9 @@ async fn dispatch(arguments: &Arguments, access: &Access, output: &mut Output) -
         Command::Demo(demo) => return demo::run(demo, &arguments.global, output).await,
         Command::Import(arguments) => return import::run(arguments, url, access, output).await,
         Command::Copy(arguments) => return copy::run(arguments, url, access, output).await,
+        Command::Backup(arguments) => return backup::run(arguments, url, access, output).await,
+        Command::Restore(arguments) => return copy::restore(arguments, url, access, output).await,
+        Command::Salvage(arguments) => return salvage::run(arguments, url, access, output).await,
         Command::Key(arguments) => return key::run(arguments, url, access, output).await,
         Command::Media(arguments) => return media::run(arguments, url, access, output).await,
         Command::Show(arguments) => show::check(arguments)?,
@@ -65,13 +70,16 @@ async fn dispatch(arguments: &Arguments, access: &Access, output: &mut Output) -
         Command::Stats { sizes } => stats::run(&db, url, *sizes, output).await,
         Command::Verify => verify::run(&db, output).await,
         Command::Compact => compact::run(&db, output).await,
-        Command::Completions(_)
+        Command::Backup(_)
+        | Command::Completions(_)
         | Command::Copy(_)
         | Command::Demo(_)
         | Command::Import(_)
         | Command::Key(_)
         | Command::Leakage
-        | Command::Media(_) => Ok(()),
+        | Command::Media(_)
+        | Command::Restore(_)
+        | Command::Salvage(_) => Ok(()),
     };
     let closed = db.close().await;
     result.and(closed.map_err(Failure::from))

@@ -71,3 +71,111 @@ fn an_empty_file_is_no_store_to_read() {
         assert_eq!(std::fs::read(place.path(file)).unwrap(), b"");
     }
 }
+
+/// The file's names in a folder.
+fn files(place: &Place) -> Vec<String> {
+    let entries = std::fs::read_dir(place.path(".")).unwrap();
+    let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_backup_is_complete_or_not_there_and_becomes_a_store_again() {
+    let place = Place::with(&messages(50));
+    let exported = place.run(["export", ROOM]).done().stdout;
+    // With the key of the store, unless another is given.
+    for (backup, restored) in [("redb:backup.redb", "redb:again.redb"), ("sqlite:backup.db", "sqlite:again.db")] {
+        let before = files(&place);
+        let backed_up = place.json(["backup", backup]);
+        let (_, name) = backup.split_once(':').unwrap();
+        let mut expected = [before, vec![name.to_owned()]].concat();
+        expected.sort();
+        assert_eq!(files(&place), expected);
+        place.run(["backup", backup]).refused(1, &["already"]);
+        let again = place.json(["restore", backup, "--store", restored]);
+        assert_eq!((&again["digest"], &again["records"]), (&backed_up["digest"], &backed_up["records"]));
+        assert_eq!(place.run(["export", ROOM, "--store", restored]).done().stdout, exported);
+        place.run(["restore", backup, "--store", restored]).refused(1, &["already"]);
+    }
+    place.run(["key", "generate", "backup.key"]).done();
+    place.run(["backup", "redb:other.redb", "--new-key-file", "backup.key"]).done();
+    place.run(["rooms", "--store", "redb:other.redb"]).refused(1, &["does not open"]);
+    place.run_bare(["rooms", "--store", "redb:other.redb", "--key-file", "backup.key"]).done();
+    place.run(["backup", "memory:"]).refused(2, &["keeps nothing"]);
+}
+
+#[test]
+fn a_copy_by_names_from_a_store_that_is_not_the_usual_one() {
+    let place = Place::with(&messages(5));
+    place.run(["copy", "--to", "redb:a.redb", "--new-plain"]).done();
+    let copied =
+        place.run_bare(["copy", "--from", "redb:a.redb", "--to", "sqlite:b.db", "--new-plain", "--plain"]).done();
+    assert!(
+        copied.stdout.contains("digest") && copied.stdout.contains("the old store redb:a.redb"),
+        "{}",
+        copied.stdout
+    );
+    place.run(["copy", "redb:a.redb", "--to", "redb:c.redb"]).refused(2, &["cannot be used with"]);
+}
+
+#[test]
+fn what_is_damaged_is_salvaged_and_named() {
+    let place = Place::new();
+    place.write("events.jsonl", crate::place::lines(&messages(400)));
+    place.run(["import", "events.jsonl", "--plain"]).done();
+    place.run(["compact", "--plain"]).done();
+    // A page of messages becomes zeros.
+    let mut bytes = std::fs::read(place.path("strongroom.redb")).unwrap();
+    let at = bytes.windows(6).position(|some| some == b"m.text").unwrap() / 4096 * 4096;
+    bytes[at..at + 4096].fill(0);
+    place.write("strongroom.redb", bytes);
+    let run = place.run(["salvage", "redb:saved.redb", "--plain", "--new-plain", "--format", "json"]);
+    assert_eq!(run.status, Some(1), "{}", run.stderr);
+    let found: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    assert!(found["copied"].as_u64().unwrap() > 200, "{found}");
+    assert!(!found["problems"].as_array().unwrap().is_empty(), "{found}");
+    place.run(["verify", "--store", "redb:saved.redb", "--plain"]).done();
+    // What is whole is copied whole.
+    let said = place.run(["salvage", "redb:twice.redb", "--store", "redb:saved.redb", "--plain", "--new-plain"]).done();
+    assert!(said.stdout.contains("copied into redb:twice.redb"), "{}", said.stdout);
+}
+
+/// `cargo test --release -p strongroom-cli --test command -- --ignored --nocapture 300_000`
+#[test]
+#[ignore = "takes minutes; run it by name"]
+fn a_store_of_300_000_messages_goes_to_sqlite_and_back_and_exports_the_same_bytes() {
+    let place = Place::new();
+    let room = "!kitchen:example.org";
+    let mut began = std::time::Instant::now();
+    let mut step = |what: &str| {
+        println!("{what}: {:.1} s", began.elapsed().as_secs_f64());
+        began = std::time::Instant::now();
+    };
+    place.run(["demo", "--messages", "300000", "--keep"]).done();
+    let demo = files(&place).into_iter().find(|name| name.starts_with("strongroom-demo")).unwrap();
+    let store = files_below(&place, &demo).into_iter().find(|name| name.ends_with(".redb")).unwrap();
+    let first = format!("redb:{demo}/{store}");
+    step("made and imported");
+    let export = |store: &str| place.run(["export", room, "--store", store]).done().stdout;
+    let exported = export(&first);
+    let lines = exported.lines().count();
+    assert!(lines >= 290_000, "{lines} events");
+    step("exported");
+    place.run(["copy", "--from", &first, "--to", "sqlite:there.db", "--new-plain"]).done();
+    step("copied from redb, encrypted, to SQLite, plain");
+    assert!(export("sqlite:there.db") == exported, "SQLite exports something else");
+    let key = place.key_file("main");
+    let back = ["copy", "--from", "sqlite:there.db", "--to", "redb:back.redb", "--new-key-file", key.to_str().unwrap()];
+    step("exported");
+    place.run_bare(back.into_iter().chain(["--plain"])).done();
+    step("copied from SQLite to redb, encrypted");
+    assert!(export("redb:back.redb") == exported, "the copy of the copy exports something else");
+    step("exported");
+    println!("{} bytes exported, three times the same", exported.len());
+}
+
+fn files_below(place: &Place, folder: &str) -> Vec<String> {
+    let entries = std::fs::read_dir(place.path(folder)).unwrap();
+    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}

@@ -368,6 +368,6 @@ fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
-fn revision_number<S: serde::Serializer>(revision: &Revision, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn revision_number<S: serde::Serializer>(revision: &Revision, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_u64(revision.0)
 }

@@ -16,13 +16,14 @@ pub(crate) struct Keyspace {
 pub(crate) const CATALOG: Keyspace = Keyspace { collection: 0, index: 1 };
 /// How far the building of each index has come.
 pub(crate) const BUILD_PROGRESS: Keyspace = Keyspace { collection: 0, index: 2 };
-/// How far the steps of a migration have come.
-pub(crate) const MIGRATION_PROGRESS: Keyspace = Keyspace { collection: 0, index: 5 };
-
 /// The change log: a row for each transaction that changed what is followed.
 pub(crate) const CHANGE_LOG: Keyspace = Keyspace { collection: 0, index: 3 };
 /// The change log's one row about itself: its number, and how much of it was trimmed.
 pub(crate) const CHANGE_LOG_FLOOR: Keyspace = Keyspace { collection: 0, index: 4 };
+/// How far the steps of a migration have come.
+pub(crate) const MIGRATION_PROGRESS: Keyspace = Keyspace { collection: 0, index: 5 };
+/// How far a copy into this store has come: one row, while it goes on.
+pub(crate) const COPY_PROGRESS: Keyspace = Keyspace { collection: 0, index: 6 };
 
 impl Keyspace {
     /// Bytes of a keyspace at the front of a key.

@@ -7,6 +7,7 @@ mod claim;
 mod commit;
 mod context;
 mod copy;
+mod digest;
 mod inspect;
 mod keyspace;
 mod merge;
@@ -16,6 +17,7 @@ mod overlay;
 mod query;
 mod retention;
 mod rows;
+mod salvage;
 mod sizes;
 mod snapshot;
 mod sweep;
@@ -23,6 +25,7 @@ mod sweep;
 mod sweeper;
 mod transaction;
 pub(crate) mod value;
+mod walk;
 mod write;
 
 use std::future::Future;
@@ -37,12 +40,15 @@ pub use activity::Activity;
 pub(crate) use catalog::check_evolution;
 pub use catalog::{Duplicates, FORMAT_VERSION};
 pub use changes::{Change, ChangeCursor, ChangeKind, ChangePage, Changes, RecordPage, Trim};
+pub use copy::{Copied, CopyPhase, CopyProgress};
+pub use digest::Digest;
 pub use inspect::{CollectionCount, Problem, Stats, Verification};
 pub use merge::{Merge, Merged, check_merge_laws, last_writer};
 pub use once::Once;
 pub use query::{Cursor, Damage, Matchable, Page, Query, Sortable, Sorted, Source, Viewable};
 pub use retention::{Dropped, Retained, RetentionPolicy, RetentionRule};
 pub(crate) use rows::{Erased, fingerprint};
+pub use salvage::Salvaged;
 pub use sizes::CollectionSize;
 pub use snapshot::Snapshot;
 pub use sweep::{SweepOptions, Swept};
@@ -87,8 +93,12 @@ impl DatabaseBuilder {
     pub async fn open(self, store: Arc<dyn Store>) -> Result<Database> {
         let (mut unheard, now) = (|_| {}, self.clock.now());
         let opening = catalog::open(&*store, &self.schema, self.until, now, &mut unheard);
-        let Opened { revision, building } =
-            operation("open").watch(opening).await.map_err(|error| error.during("open"))?;
+        let opened = operation("open").watch(opening).await.map_err(|error| error.during("open"))?;
+        Ok(self.over(store, opened))
+    }
+
+    /// The database over a store whose catalog was opened.
+    fn over(self, store: Arc<dyn Store>, Opened { revision, building }: Opened) -> Database {
         let info = store.info();
         for collection in self.schema.collections().filter(|collection| collection.uncached) {
             info.caches.forbid(Keyspace::collection_range(collection.id));
@@ -104,7 +114,7 @@ impl DatabaseBuilder {
             transaction_snapshots: tokio::sync::Semaphore::new(transaction_snapshots_max(&info.limits)),
             store,
         };
-        Ok(Database { context: Arc::new(context) })
+        Database { context: Arc::new(context) }
     }
 }
 
@@ -319,25 +329,6 @@ impl Database {
     /// `Limit` if no key can be that long.
     pub fn problem<R: Record>(&self, key: &Key<R>, problem: impl Into<String>) -> Result<Problem> {
         inspect::problem(&self.context, key, problem.into())
-    }
-
-    /// Copies every record into another database of the same schema, and says how many were new there. So a plain store becomes
-    /// an encrypted one, an encrypted one gets other keys for all that it blinds, and a store moves to another engine.
-    ///
-    /// It works in batches, each atomic, and `progress` is told how many records were copied after each. Interrupted, it can be called
-    /// again: a record that is there already, the same, is passed over. Records that are written here meanwhile may be missed, so
-    /// nobody should write; expired ones that were not swept are copied as well.
-    ///
-    /// Of media only the records are copied. Their bytes stay in the object store, and if they are encrypted, with a key that follows from
-    /// this store: keep it, and its key, for as long as the media are wanted.
-    ///
-    /// # Errors
-    ///
-    /// `SchemaMismatch` if the schemas differ; `AlreadyExists` if the target has another record with a key or unique entry; `Corrupt` for
-    /// a damaged record, which names it; those of both stores. What was copied before stays.
-    pub async fn copy_into(&self, target: &Database, mut progress: impl FnMut(u64) + Send) -> Result<u64> {
-        let copy = copy::copy(&self.context, &target.context, &mut progress);
-        operation("copy").counting(copy, |copied| *copied).await.map_err(|error| error.during("copy"))
     }
 
     /// Gives unused space back to the operating system, where the engine can.

@@ -130,9 +130,9 @@ async fn a_copy_has_other_keys_for_everything() {
     }
     // A plain store becomes an encrypted one, and that one another.
     let encrypted = database(Arc::new(create(&first).await)).await;
-    assert_eq!(from.copy_into(&encrypted, |_| {}).await.unwrap(), 30);
+    assert_eq!(from.copy_into(&encrypted, |_| {}).await.unwrap().written, 30);
     let again = database(Arc::new(create(&second).await)).await;
-    assert_eq!(encrypted.copy_into(&again, |_| {}).await.unwrap(), 30);
+    assert_eq!(encrypted.copy_into(&again, |_| {}).await.unwrap().written, 30);
     sound(&again, 30).await;
     assert_eq!(again.query(Note::SLUG).equal("slug a 7").first().await.unwrap(), Some(note(7, "a")));
     let keys = async |raw: &Arc<dyn Store>| -> BTreeSet<StoredKey> {

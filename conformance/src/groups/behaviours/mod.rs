@@ -5,23 +5,27 @@
 
 mod changes;
 mod claim;
+mod copy;
 mod derived;
 mod expiry;
 mod idempotency;
+mod letters;
 mod merge;
 mod migrations;
 mod observed;
 mod redaction;
 mod retention;
 mod rooms;
+mod salvage;
 mod support;
+mod traces;
 
 use crate::Case;
 use crate::child::Role;
 
 /// What child processes do.
 pub(super) fn roles() -> impl Iterator<Item = &'static Role> {
-    let roles = changes::ROLES.iter().chain(claim::ROLES).chain(derived::ROLES);
+    let roles = changes::ROLES.iter().chain(claim::ROLES).chain(copy::ROLES).chain(derived::ROLES);
     roles.chain(idempotency::ROLES).chain(migrations::ROLES)
 }
 
@@ -33,9 +37,12 @@ pub(super) fn cases() -> Vec<Case> {
         idempotency::CASES,
         derived::CASES,
         redaction::CASES,
+        traces::CASES,
         retention::CASES,
         &changes::cases(),
         &migrations::cases(),
+        copy::CASES,
+        salvage::CASES,
         observed::CASES,
     ];
     groups.concat()

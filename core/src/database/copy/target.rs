@@ -1,0 +1,116 @@
+//! The target of a copy, and its mark: how far the copy is.
+
+use serde::{Deserialize, Serialize};
+
+use super::super::commit::commit_alone;
+use super::super::context::Context;
+use super::super::keyspace::COPY_PROGRESS;
+use super::super::value;
+use crate::store::{Batch, Content, Fetch, Guard, KeyRange, Revision, Row, Scan, StoredKey, Write};
+use crate::{Error, ErrorKind, Result};
+
+/// A target that has the mark.
+pub(in super::super) struct Target<'c> {
+    pub(in super::super) context: &'c Context,
+    /// The revision of the mark's row: every batch is bound to it.
+    revision: Revision,
+    pub(super) mark: Mark,
+}
+
+/// How far a copy is.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub(super) struct Mark {
+    /// The source's revision that is being copied; 0 before the first record.
+    pub(super) source: u64,
+    /// The source's stored key of the last record done.
+    #[serde(with = "serde_bytes")]
+    pub(super) last: Vec<u8>,
+}
+
+impl Mark {
+    pub(super) fn new(source: Revision, last: &StoredKey) -> Self {
+        Mark { source: source.0, last: last.as_bytes().to_vec() }
+    }
+}
+
+impl<'c> Target<'c> {
+    /// The target, if it is an unfinished copy or has no records; `None` if it has some and no mark.
+    pub(in super::super) async fn begin(context: &'c Context) -> Result<Option<Self>> {
+        loop {
+            if let Some(row) = read(context).await? {
+                let mark = match &row.content {
+                    Content::Value(bytes) => value::decode(bytes, "the mark of a copy")?,
+                    Content::Link(_) => return Err(Error::new(ErrorKind::Corrupt, "the mark of a copy is a link")),
+                    Content::Damaged(error) => return Err(error.clone().at("the mark of a copy")),
+                };
+                return Ok(Some(Target { context, revision: row.revision, mark }));
+            }
+            let range = KeyRange {
+                start: std::ops::Bound::Included(StoredKey::from(1_u16.to_be_bytes().to_vec())),
+                end: std::ops::Bound::Unbounded,
+            };
+            let scan = Scan { range, reverse: false, limit: 1, max_bytes: usize::MAX, fetch: Fetch::Keys };
+            let page = context.store.scan(&scan).await?;
+            if !page.entries.is_empty() {
+                // It may have got a mark and records between the two reads.
+                if read(context).await?.is_some() {
+                    continue;
+                }
+                return Ok(None);
+            }
+            let mut batch = Batch::default();
+            batch.guards.push(Guard::Range { range: scan.range, as_of: page.as_of, rows: 0 });
+            batch.guards.push(Guard::Key { key: mark_key(), revision: None });
+            batch.writes.insert(mark_key(), Write::Put(value::encode(&Mark::default())?));
+            commit_alone(&*context.store, context.bound_to_catalog(batch)).await?;
+        }
+    }
+
+    /// Commits a batch that stands behind the mark, with the mark, moved on if there is a new one: so whoever else works on the target finds
+    /// that the mark is another. `false`: one of the batch's guards did not hold, and it was not the mark's.
+    pub(super) async fn commit(&mut self, mut batch: Batch, mark: Option<Mark>) -> Result<bool> {
+        let mark = mark.unwrap_or_else(|| self.mark.clone());
+        batch.writes.insert(mark_key(), Write::Put(value::encode(&mark)?));
+        self.commit_behind(batch, mark).await
+    }
+
+    async fn commit_behind(&mut self, mut batch: Batch, mark: Mark) -> Result<bool> {
+        batch.guards.push(Guard::Key { key: mark_key(), revision: Some(self.revision) });
+        if let Some(revision) = commit_alone(&*self.context.store, self.context.bound_to_catalog(batch)).await? {
+            (self.revision, self.mark) = (revision, mark);
+            return Ok(true);
+        }
+        if read(self.context).await?.is_some_and(|row| row.revision == self.revision) {
+            return Ok(false);
+        }
+        Err(Error::new(ErrorKind::Conflict, "another copy goes into the same target"))
+    }
+
+    /// Takes the mark away: the copy is complete.
+    pub(in super::super) async fn finish(&mut self) -> Result<()> {
+        let mut batch = Batch::default();
+        batch.writes.insert(mark_key(), Write::Delete);
+        match self.commit_behind(batch, Mark::default()).await? {
+            true => Ok(()),
+            false => Err(interfered()),
+        }
+    }
+}
+
+/// Somebody who is no copy wrote to the target.
+pub(super) fn interfered() -> Error {
+    Error::new(ErrorKind::Conflict, "something else writes to the target, or has changed its schema")
+}
+
+/// Whether it is an unfinished copy.
+pub(super) async fn is_marked(context: &Context) -> Result<bool> {
+    Ok(read(context).await?.is_some())
+}
+
+async fn read(context: &Context) -> Result<Option<Row>> {
+    Ok(context.store.get(&[mark_key()]).await?.rows.into_iter().next().flatten())
+}
+
+fn mark_key() -> StoredKey {
+    StoredKey::from(COPY_PROGRESS.bytes().to_vec())
+}
