@@ -2,8 +2,6 @@
 //!
 //! `cargo run --release -p strongroom-benches -- media [MiB]`: a large file into encrypted media and out again.
 //!
-//! `cargo run --release -p strongroom-benches -- observe`, and once more with `--features observed`: what spans and figures cost unheard.
-//!
 //! Every variant takes its turn in each round, and the medians of the rounds are printed: on a machine that does other things as
 //! well a time alone means little, and the ratio of two from one run something.
 #![allow(clippy::print_stdout, reason = "it is a program that prints figures")]
@@ -11,7 +9,6 @@
 mod cache;
 mod media;
 mod median;
-mod observe;
 
 use strongroom::Result;
 
@@ -23,9 +20,8 @@ fn main() -> Result<()> {
     match program.as_deref() {
         Some("cache") => runtime.block_on(cache::run()),
         Some("media") => runtime.block_on(media::run(size.and_then(|size| size.parse().ok()).unwrap_or(1_024))),
-        Some("observe") => runtime.block_on(observe::run()),
         _ => {
-            println!("name one: cache, observe, or media with the size of the file in MiB");
+            println!("name one: cache, or media with the size of the file in MiB");
             Ok(())
         }
     }
