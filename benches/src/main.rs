@@ -2,8 +2,6 @@
 //!
 //! `cargo run --release -p strongroom-benches -- media [MiB]`: a large file into encrypted media and out again.
 //!
-//! `cargo run --release -p strongroom-benches -- observe`, and once more with `--features observed`: what spans and figures cost unheard.
-//!
 //! `cargo run --release -p strongroom-benches -- changes`: what it costs to list a collection's changes.
 //!
 //! Every variant takes its turn in each round, and the medians of the rounds are printed: on a machine that does other things as
@@ -14,7 +12,6 @@ mod cache;
 mod changes;
 mod media;
 mod median;
-mod observe;
 
 use strongroom::Result;
 
@@ -27,9 +24,8 @@ fn main() -> Result<()> {
         Some("cache") => runtime.block_on(cache::run()),
         Some("changes") => runtime.block_on(changes::run()),
         Some("media") => runtime.block_on(media::run(size.and_then(|size| size.parse().ok()).unwrap_or(1_024))),
-        Some("observe") => runtime.block_on(observe::run()),
         _ => {
-            println!("name one: cache, changes, observe, or media with the size of the file in MiB");
+            println!("name one: cache, changes, or media with the size of the file in MiB");
             Ok(())
         }
     }

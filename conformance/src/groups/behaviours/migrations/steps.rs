@@ -99,7 +99,7 @@ async fn a_copy_of_records_of_older_shapes_has_the_newest(context: Context) -> C
     let db = Database::builder(v2()?).migrate_later().open(site.store.clone()).await?;
     ensure_eq!(shapes(&*site.store).await?, [0; 25]);
     let (target, place) = open(&context, v2()?).await?;
-    ensure_eq!(db.copy_into(&target, |_| {}).await?, 25);
+    ensure_eq!(db.copy_into(&target, |_| {}).await?.written, 25);
     is_v2(&place, &target, 25).await?;
     ensure_eq!(notes_v2(&db).await?.len(), 25);
     Ok(())
