@@ -8,6 +8,7 @@ mod expiry;
 mod idempotency;
 mod retention;
 mod support;
+mod watch;
 
 use crate::Case;
 use crate::child::Role;
