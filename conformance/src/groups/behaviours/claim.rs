@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use strongroom_core::matrix::{DeviceId, MatrixStore, OneTimeKey, UserId};
 use strongroom_core::{Database, Result};
 
-use super::support::{at, open_again, open_matrix, sound};
+use super::support::{at, open_again, open_matrix, open_watched, sound};
 use crate::case::cases;
 use crate::child::{Role, Work};
 use crate::{Checked, Child, Context, Failure, ensure, ensure_eq};
@@ -18,6 +18,7 @@ cases! { Behaviours;
     a_claim_is_not_undone_when_the_store_is_opened_again [Reopen],
     a_claim_that_its_transaction_gives_up_did_not_happen,
     claims_of_several_databases_over_one_store_are_distinct,
+    a_key_published_during_a_claim_does_not_make_it_start_over,
     a_claimer_that_is_dropped_takes_at_most_one_key,
     used_keys_go_when_they_were_used_before_the_time,
 }
@@ -181,6 +182,31 @@ async fn a_claim_that_its_transaction_gives_up_did_not_happen(context: Context) 
     });
     ensure!(given_up.await.is_err(), "the transaction did not see its own claims");
     ensure_eq!(claim(&store).await?.map(|key| key.key), Some("key 1".to_owned()));
+    Ok(())
+}
+
+async fn a_key_published_during_a_claim_does_not_make_it_start_over(context: Context) -> Checked {
+    let (other, site) = open_matrix(&context).await?;
+    publish(other.database(), [5, 6].map(|number| key(number, ALGORITHM))).await?;
+    let (db, watch) = open_watched(&site, strongroom_core::matrix::schema()).await?;
+    let store = MatrixStore::new(db)?;
+    watch.take_deleted();
+    let publisher = other.clone();
+    watch.before_commit(async move {
+        Ok(publish(publisher.database(), [1, 9].map(|number| key(number, ALGORITHM))).await?)
+    });
+    ensure_eq!(claim(&store).await?.map(|key| key.key), Some("key 5".to_owned()), "the oldest when it was read");
+    ensure_eq!(watch.take_deleted(), [1], "one commit, which takes one entry away");
+    // But a claim of the same key does.
+    let rival = other.clone();
+    watch.before_commit(async move { ensure_claimed(&rival, "key 1").await });
+    ensure_eq!(claim(&store).await?.map(|key| key.key), Some("key 6".to_owned()));
+    ensure_eq!(watch.take_deleted().len(), 2, "commits: one that lost, and one");
+    sound(store.database()).await
+}
+
+async fn ensure_claimed(store: &MatrixStore, expected: &str) -> Checked {
+    ensure_eq!(claim(store).await?.map(|key| key.key).as_deref(), Some(expected));
     Ok(())
 }
 

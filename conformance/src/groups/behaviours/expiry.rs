@@ -1,19 +1,17 @@
 //! What has expired is removed by a sweep, in steps, by the clock, and nothing else is.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use futures_util::future::{BoxFuture, join_all};
+use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
-use strongroom_core::store::{Batch, Content, Fetch, KeyRange, Outcome, Scan, Store, Write};
+use strongroom_core::store::{Batch, Content, Fetch, KeyRange, Scan, Write};
 use strongroom_core::{Database, Error, ErrorKind, Record, Result, Schema, SweepOptions, Swept, Timestamp};
 
-use super::support::{at, open, open_again, sound};
+use super::support::{at, open, open_again, open_watched, sound};
+use super::watch::Watch;
 use crate::case::cases;
 use crate::context::Site;
-use crate::twist::{Twist, Twisted};
 use crate::{Checked, Context, Failure, ensure, ensure_eq, ensure_kind};
 
 cases! { Behaviours;
@@ -83,52 +81,11 @@ fn swept(notices: u64) -> Swept {
     Swept { collections, damaged: 0 }
 }
 
-type Event = BoxFuture<'static, Checked>;
-
-/// Notes what each commit deletes, lets something happen before the next one, and lets some fail.
-#[derive(Default)]
-struct Commits {
-    deleted: Mutex<Vec<usize>>,
-    before: Mutex<Option<Event>>,
-    /// Whether the commits to come fail, the next one first.
-    fails: Mutex<VecDeque<bool>>,
-}
-
-impl std::fmt::Debug for Commits {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Commits")
-    }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[async_trait]
-impl Twist for Commits {
-    async fn commit(&self, inner: &Arc<dyn Store>, batches: Vec<Batch>) -> Result<Vec<Outcome>> {
-        let event = locked(&self.before).take();
-        if let Some(event) = event {
-            event.await.map_err(|failure| Error::application(std::io::Error::other(failure.to_string())))?;
-        }
-        if locked(&self.fails).pop_front() == Some(true) {
-            return Err(Error::new(ErrorKind::Io, "the medium fails"));
-        }
-        let writes = batches.iter().flat_map(|batch| batch.writes.values());
-        let deleted = writes.filter(|write| matches!(write, Write::Delete)).count();
-        let outcomes = inner.commit(batches).await?;
-        locked(&self.deleted).push(deleted);
-        Ok(outcomes)
-    }
-}
-
-/// A database whose commits are noted, and another over the same store.
-async fn watched(context: &Context) -> Checked<(Database, Database, Arc<Commits>, Site)> {
+/// A database whose store is watched, and another over the same store.
+async fn watched(context: &Context) -> Checked<(Database, Database, Arc<Watch>, Site)> {
     let (other, site) = open(context, schema()?).await?;
-    let commits = Arc::new(Commits::default());
-    let store = Arc::new(Twisted::new(site.store.clone(), commits.clone()));
-    let db = Database::builder(schema()?).clock(site.clock.clone()).open(store).await?;
-    Ok((db, other, commits, site))
+    let (db, watch) = open_watched(&site, schema()?).await?;
+    Ok((db, other, watch, site))
 }
 
 async fn a_sweep_removes_what_has_expired_with_its_entries_and_nothing_else(context: Context) -> Checked {
@@ -168,12 +125,12 @@ async fn a_dry_run_counts_and_removes_nothing(context: Context) -> Checked {
 }
 
 async fn a_sweep_goes_in_steps_the_longest_expired_first(context: Context) -> Checked {
-    let (db, _other, commits, site) = watched(&context).await?;
+    let (db, _other, watch, site) = watched(&context).await?;
     // The ids are not in the order of the times.
     put_notices(&db, (0..1_200).map(|id| notice(id, Some(i64::from(id * 7 % 1_200))))).await?;
     site.clock.set(at(10_000));
-    locked(&commits.deleted).clear();
-    locked(&commits.fails).extend([false, true]);
+    watch.take_deleted();
+    watch.fail([false, true]);
     ensure_kind!(db.sweep_expired().await, ErrorKind::Io);
     // The first step stands, the second one has removed nothing.
     site.clock.set(at(0));
@@ -183,21 +140,21 @@ async fn a_sweep_goes_in_steps_the_longest_expired_first(context: Context) -> Ch
     site.clock.set(at(10_000));
     ensure_eq!(db.sweep_expired().await?, swept(700));
     // A record, two entries, and the one of its expiry.
-    ensure_eq!(*locked(&commits.deleted), [500 * 4, 500 * 4, 200 * 4]);
+    ensure_eq!(watch.take_deleted(), [500 * 4, 500 * 4, 200 * 4]);
     ensure_eq!(stored(&db).await?, 0);
     sound(&db).await
 }
 
 async fn a_record_whose_expiry_is_put_off_during_the_sweep_stays(context: Context) -> Checked {
-    let (db, other, commits, site) = watched(&context).await?;
+    let (db, other, watch, site) = watched(&context).await?;
     put_notices(&db, (0..40).map(|id| notice(id, Some(100)))).await?;
     site.clock.set(at(100));
-    *locked(&commits.before) = Some(Box::pin(async move {
+    watch.before_commit(async move {
         // The sweep has read both already: one is put off, one is written again as it was.
         other.put(&notice(7, Some(1_000))).await?;
         other.put(&notice(8, None)).await?;
         Ok(())
-    }));
+    });
     ensure_eq!(db.sweep_expired().await?, swept(38));
     ensure!(db.get(&Notice::key(&7)).await? == Some(notice(7, Some(1_000))), "it was put off");
     ensure!(db.get(&Notice::key(&8)).await? == Some(notice(8, None)), "it does not expire any more");
@@ -218,16 +175,14 @@ async fn a_clock_set_back_loses_nothing_that_lives_again(context: Context) -> Ch
     ensure_eq!(db.sweep_expired().await?, swept(0));
     ensure_eq!(db.count::<Notice>().await?, 7);
     // It goes back in the middle of a sweep: the steps behind go by the time that it shows then.
-    let commits = Arc::new(Commits::default());
-    let store = Arc::new(Twisted::new(site.store.clone(), commits.clone()));
-    let db = Database::builder(schema()?).clock(site.clock.clone()).open(store).await?;
+    let (db, watch) = open_watched(&site, schema()?).await?;
     put_notices(&db, (1_000..1_600).map(|id| notice(id, Some(i64::from(id))))).await?;
     site.clock.set(at(5_000));
     let clock = site.clock.clone();
-    *locked(&commits.before) = Some(Box::pin(async move {
+    watch.before_commit(async move {
         clock.set(at(300));
         Ok(())
-    }));
+    });
     let first_step = 500;
     ensure_eq!(db.sweep_expired().await?, swept(first_step));
     ensure_eq!(db.count::<Notice>().await?, 607 - first_step);
@@ -303,10 +258,10 @@ async fn a_sweeper_sweeps_at_once_and_again_until_it_is_stopped(context: Context
 }
 
 async fn a_sweeper_outlives_errors_and_ends_with_its_store(context: Context) -> Checked {
-    let (db, _other, commits, site) = watched(&context).await?;
+    let (db, _other, watch, site) = watched(&context).await?;
     put_notices(&db, [notice(1, Some(100))]).await?;
     site.clock.set(at(100));
-    locked(&commits.fails).extend([true, true]);
+    watch.fail([true, true]);
     let mut sweeper = db.sweeper(Duration::from_millis(1), SweepOptions::default())?;
     let (mut status, mut failed) = (sweeper.status(), None);
     while status.swept.records() < 1 {

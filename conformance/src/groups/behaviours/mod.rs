@@ -19,6 +19,7 @@ mod rooms;
 mod salvage;
 mod support;
 mod traces;
+mod watch;
 
 use crate::Case;
 use crate::child::Role;

@@ -9,7 +9,7 @@ use strongroom_core::engine::{self, StorageEngine};
 use strongroom_core::matrix::{MatrixStore, Message, Room, RoomId, SendTransaction};
 use strongroom_core::{Dropped, Json, Record, Result, RetentionPolicy, RetentionRule, Schema, Timestamp};
 
-use super::support::{at, open, open_again, open_matrix, sound};
+use super::support::{at, open, open_again, open_matrix, open_watched, sound};
 use crate::case::cases;
 use crate::groups::crash::random::Random;
 use crate::{Checked, Context, Failure, ensure, ensure_eq};
@@ -22,6 +22,7 @@ cases! { Behaviours;
     what_a_policy_drops_is_what_a_model_says random true,
     a_dry_run_says_what_a_run_then_does random true,
     two_retentions_at_once_take_no_more_than_one,
+    a_retention_that_another_overtakes_takes_nothing_more,
     a_room_keeps_its_derived_state_without_its_messages,
     a_policy_goes_over_hundreds_of_rooms,
     the_engine_keeps_conversations_alike,
@@ -270,6 +271,22 @@ async fn two_retentions_at_once_take_no_more_than_one(context: Context) -> Check
         let expected: Vec<i64> = (700..1_000).filter(|time| time % 5 == number as i64).collect();
         ensure_eq!(times(&store, number).await?, expected);
     }
+    sound(store.database()).await
+}
+
+/// The other one deletes while this one is counting.
+async fn a_retention_that_another_overtakes_takes_nothing_more(context: Context) -> Checked {
+    let (other, site) = open_matrix(&context).await?;
+    put(&other, &(0..60).map(|time| message(time % 3, time, time as i64)).collect::<Vec<_>>()).await?;
+    let (db, watch) = open_watched(&site, strongroom_core::matrix::schema()).await?;
+    let store = MatrixStore::new(db)?;
+    let first = other.clone();
+    watch.after_summary(async move {
+        ensure_eq!(first.retain_messages(&all(counts(20)), false).await?.dropped().total, 40);
+        Ok(())
+    });
+    ensure_eq!(store.retain_messages(&all(counts(20)), false).await?.dropped().total, 0);
+    ensure_eq!(store.database().count::<Message>().await?, 20);
     sound(store.database()).await
 }
 

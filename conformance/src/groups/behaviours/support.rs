@@ -1,9 +1,13 @@
 //! Stores with the schemas of a messenger.
 
+use std::sync::Arc;
+
 use strongroom_core::matrix::{self, MatrixStore};
 use strongroom_core::{Database, Schema, Timestamp};
 
+use super::watch::Watch;
 use crate::context::Site;
+use crate::twist::Twisted;
 use crate::{Checked, Context, ensure};
 
 /// A time in milliseconds.
@@ -21,6 +25,13 @@ pub(super) async fn open(context: &Context, schema: Schema) -> Checked<(Database
 /// Another database over the site's store, as a second part of the same program has it.
 pub(super) async fn open_again(site: &Site, schema: Schema) -> Checked<Database> {
     Ok(Database::builder(schema).clock(site.clock.clone()).open(site.store.clone()).await?)
+}
+
+/// Another database over the site's store, which is watched.
+pub(super) async fn open_watched(site: &Site, schema: Schema) -> Checked<(Database, Arc<Watch>)> {
+    let watch = Arc::new(Watch::default());
+    let store = Arc::new(Twisted::new(site.store.clone(), watch.clone()));
+    Ok((Database::builder(schema).clock(site.clock.clone()).open(store).await?, watch))
 }
 
 /// Opens a new store with the schema `matrix`.

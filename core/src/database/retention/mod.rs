@@ -108,6 +108,7 @@ impl Database {
     ///
     /// Those of [`Query::delete`]; `SnapshotExpired` if a count for all has more entries to look at than can be read while a view lives. What was
     /// deleted before stays so.
+    #[allow(clippy::type_complexity, reason = "the type says which indexes will do")]
     pub async fn retain<R: Record, G: Component + Ord + Clone, T>(
         &self,
         index: Index<R, (Exact<G>, (Ordered<Timestamp>, T))>,
