@@ -96,7 +96,7 @@ fn three<R: std::fmt::Debug>(version: impl Strategy<Value = R>) -> impl Strategy
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn room_states_merge_by_the_laws(versions in three(any_state())) {

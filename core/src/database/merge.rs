@@ -34,7 +34,7 @@ use crate::{Error, ErrorKind, Result};
 /// use strongroom_core::{Merge, Record, Timestamp, last_writer};
 ///
 /// #[derive(Clone, Record, Serialize, Deserialize)]
-/// #[record(id = 1, name = "notes", key(id))]
+/// #[record(crate = ::strongroom_core, id = 1, name = "notes", key(id))]
 /// struct Note {
 ///     id: String,
 ///     edited_at: Timestamp,
