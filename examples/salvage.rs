@@ -28,7 +28,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // A page of the file becomes zeros, as a failing disk may leave it.
     let path = folder.path().join("notes.db");
     let mut bytes = std::fs::read(&path)?;
-    let page = bytes.windows(13).position(|some| some == b"a note of som").ok_or("a page of notes")? / 4096 * 4096;
+    let half = bytes.len() / 2;
+    let note = bytes[half..].windows(13).position(|some| some == b"a note of som").ok_or("a page of notes")?;
+    let page = (half + note) / 4096 * 4096;
     bytes[page..page + 4096].fill(0);
     std::fs::write(&path, bytes)?;
 

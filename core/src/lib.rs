@@ -25,7 +25,8 @@ pub mod store;
 
 pub use database::{
     CollectionCount, Committed, Copied, CopyPhase, CopyProgress, Cursor, Damage, Database, DatabaseBuilder, Digest,
-    FORMAT_VERSION, Matchable, Page, Problem, Query, Salvaged, Snapshot, Sortable, Sorted, Source, Stats, Transaction, Verification, Viewable,
+    FORMAT_VERSION, Matchable, Page, Problem, Query, Salvaged, Snapshot, Sortable, Sorted, Source, Stats, Transaction,
+    Verification, Viewable,
 };
 pub use error::{Error, ErrorKind, Limit, Result};
 pub use json::Json;

@@ -121,7 +121,11 @@ pub(super) fn show(way: &Way<'_>, copied: &Copied<'_>, output: &mut Output) -> R
         return output.json(copied);
     }
     output.line(format!("{} copied into {}", counted(copied.copied, "record"), copied.to))?;
-    output.line(format!("{} there now, compared with the source: digest {}", counted(copied.records, "record"), copied.digest))?;
+    output.line(format!(
+        "{} there now, compared with the source: digest {}",
+        counted(copied.records, "record"),
+        copied.digest
+    ))?;
     if copied.media > 0 {
         let counted = counted(copied.media, "medium").replace("mediums", "media");
         output.line(format!(

@@ -41,7 +41,9 @@ pub(crate) async fn run(arguments: &Salvage, url: &str, access: &Access, output:
     to.close().await?;
     let found = match done {
         Some(Ok(found)) => found,
-        Some(Err(error)) if error.is_already_exists() => return Err(Failure::new(error.to_string(), "name a new file")),
+        Some(Err(error)) if error.is_already_exists() => {
+            return Err(Failure::new(error.to_string(), "name a new file"));
+        }
         Some(Err(error)) => return Err(Failure::new(error.to_string(), AGAIN)),
         None => return Err(Failure::Interrupted(format!("interrupted; {AGAIN}"))),
     };

@@ -184,7 +184,11 @@ async fn poll_at_most<T>(polls: usize, future: impl Future<Output = T>) {
     let mut left = polls;
     futures_util::future::poll_fn(|task| {
         left = left.saturating_sub(1);
-        if future.as_mut().poll(task).is_ready() || left == 0 { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+        if future.as_mut().poll(task).is_ready() || left == 0 {
+            std::task::Poll::Ready(())
+        } else {
+            std::task::Poll::Pending
+        }
     })
     .await;
 }

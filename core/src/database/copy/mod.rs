@@ -89,11 +89,7 @@ impl Database {
     /// `SchemaMismatch` if the schemas differ; `AlreadyExists` if the target has other records and is no unfinished copy, which stays as it
     /// was; `Corrupt` for a damaged record, which names it, or if the target does not hold what was written; `Conflict` if
     /// somebody else writes to the target; `SnapshotExpired` as said above; those of both stores. What was copied before stays.
-    pub async fn copy_into(
-        &self,
-        target: &Database,
-        mut progress: impl FnMut(CopyProgress) + Send,
-    ) -> Result<Copied> {
+    pub async fn copy_into(&self, target: &Database, mut progress: impl FnMut(CopyProgress) + Send) -> Result<Copied> {
         copy(&self.context, &target.context, &mut progress).await.map_err(|error| error.during("copy"))
     }
 

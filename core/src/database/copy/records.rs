@@ -139,8 +139,8 @@ fn batch(target: &Target<'_>, arrivals: &[Arrival], absent: &[usize]) -> (Batch,
     let (mut batch, mut records, mut bytes) = (Batch::default(), 0, 0);
     for at in absent {
         let arrival = &arrivals[*at];
-        let more: usize =
-            arrival.value.len() + arrival.entries.iter().map(|(entry, _)| entry.len() + arrival.key.len()).sum::<usize>();
+        let more: usize = arrival.value.len()
+            + arrival.entries.iter().map(|(entry, _)| entry.len() + arrival.key.len()).sum::<usize>();
         let full = batch.writes.len() + arrival.entries.len() + 1 > limits.batch_writes_max / 2
             || bytes + more > limits.batch_bytes_max / 2
             || batch.guards.len() + arrival.entries.len() + 1 > limits.batch_guards_max / 2

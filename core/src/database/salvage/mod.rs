@@ -59,11 +59,7 @@ impl DatabaseBuilder {
 }
 
 /// Copies what can be read.
-pub(super) async fn salvage(
-    from: &Context,
-    to: &Context,
-    progress: &mut (dyn FnMut(u64) + Send),
-) -> Result<Salvaged> {
+pub(super) async fn salvage(from: &Context, to: &Context, progress: &mut (dyn FnMut(u64) + Send)) -> Result<Salvaged> {
     same_schema(from, to)?;
     let Some(target) = Target::begin(to).await? else {
         return Err(Error::new(ErrorKind::AlreadyExists, "the target has records, and is no unfinished copy"));

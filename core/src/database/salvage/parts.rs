@@ -11,7 +11,7 @@ const PAGE: usize = 500;
 /// Bytes after which no more are read.
 const PAGE_BYTES: usize = 4 << 20;
 /// How often a part is halved, of one range. Damage in one place needs none; each further place some.
-const HALVES_MAX: usize = 64;
+const HALVES_MAX: usize = 32;
 
 /// A range that is read part by part.
 pub(super) struct Parts {
@@ -65,7 +65,8 @@ impl Parts {
     pub(super) fn unread(mut self) -> Vec<(KeyRange, Error)> {
         self.unread.sort_by(|(one, _), (other, _)| first(one).cmp(&first(other)));
         self.unread.dedup_by(|(next, _), (range, _)| {
-            let touch = matches!((&range.end, &next.start), (Bound::Excluded(end), Bound::Included(start)) if end == start);
+            let touch =
+                matches!((&range.end, &next.start), (Bound::Excluded(end), Bound::Included(start)) if end == start);
             if touch {
                 range.end = next.end.clone();
             }
@@ -143,8 +144,13 @@ mod tests {
 
     #[test]
     fn a_middle_lies_between() {
-        let ends: [(&[u8], &[u8]); 5] =
-            [(b"a", b"b"), (b"", b"\x01"), (b"\x00\x01\x00", b"\x00\x02"), (b"abc", b"abcd"), (b"\xFE\xFF", b"\xFF\xFF\xFF")];
+        let ends: [(&[u8], &[u8]); 5] = [
+            (b"a", b"b"),
+            (b"", b"\x01"),
+            (b"\x00\x01\x00", b"\x00\x02"),
+            (b"abc", b"abcd"),
+            (b"\xFE\xFF", b"\xFF\xFF\xFF"),
+        ];
         for (start, end) in ends {
             let found = middle(&range(start, end)).unwrap();
             assert!(start < found.as_bytes() && found.as_bytes() < end, "{start:?} {found:?} {end:?}");
