@@ -143,7 +143,12 @@ impl<'a> Opening<'a> {
 
     /// The typed database in a store that is damaged.
     pub(crate) async fn damaged_database(self) -> Result<Database> {
-        let store: Arc<dyn Store> = match self.open().await? {
+        // What is in clear need not be looked at to find that out, which damage could prevent.
+        let opened = match self.access {
+            Access::Plain => Opened::Plain(self.open_engine().await?),
+            _ => self.open().await?,
+        };
+        let store: Arc<dyn Store> = match opened {
             Opened::Plain(store) => store,
             Opened::Encrypted(store) => store,
         };
@@ -163,13 +168,20 @@ impl<'a> Opening<'a> {
     }
 
     async fn open(self) -> Result<Opened> {
-        let store = if self.use_of.is_long { open_for_long(&self.url).await? } else { self.url.open().await? };
+        let store = self.open_engine().await?;
         let opened = self.layered(store.clone()).await;
         if opened.is_err() {
             // Why it does not open matters more than whether it closes.
             let _ = store.close().await;
         }
         opened
+    }
+
+    async fn open_engine(&self) -> Result<Arc<dyn Store>> {
+        if self.use_of.is_long {
+            return open_for_long(&self.url).await;
+        }
+        Ok(self.url.open().await?)
     }
 
     async fn layered(self, store: Arc<dyn Store>) -> Result<Opened> {

@@ -79,8 +79,8 @@ pub(crate) struct Restore {
     pub(crate) resume: bool,
 }
 
-/// What can be read goes into a new store, with new index entries; what cannot is named. An encrypted store must open with its key.
-/// Exit status 1 if something is missing.
+/// What can be read goes into a new store, with new index entries; what cannot is named. An encrypted store must open with its key; of one
+/// in clear, say so with --plain. Exit status 1 if something is missing.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:

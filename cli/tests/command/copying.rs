@@ -123,16 +123,19 @@ fn a_copy_by_names_from_a_store_that_is_not_the_usual_one() {
 fn what_is_damaged_is_salvaged_and_named() {
     let place = Place::new();
     place.write("events.jsonl", crate::place::lines(&messages(400)));
-    place.run(["import", "events.jsonl", "--plain"]).done();
-    place.run(["compact", "--plain"]).done();
-    // A page of messages becomes zeros.
-    let mut bytes = std::fs::read(place.path("strongroom.redb")).unwrap();
-    let at = bytes.windows(6).position(|some| some == b"m.text").unwrap() / 4096 * 4096;
+    let store = ["--store", "sqlite:chat.db", "--plain"];
+    let run = |arguments: &[&'static str]| place.run([arguments, &store].concat());
+    run(&["import", "events.jsonl"]).done();
+    run(&["compact"]).done();
+    // A page of messages becomes zeros: not the first, from which the engine finds all others.
+    let mut bytes = std::fs::read(place.path("chat.db")).unwrap();
+    let half = bytes.len() / 2;
+    let at = (half + bytes[half..].windows(6).position(|some| some == b"m.text").unwrap()) / 4096 * 4096;
     bytes[at..at + 4096].fill(0);
-    place.write("strongroom.redb", bytes);
-    let run = place.run(["salvage", "redb:saved.redb", "--plain", "--new-plain", "--format", "json"]);
-    assert_eq!(run.status, Some(1), "{}", run.stderr);
-    let found: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    place.write("chat.db", bytes);
+    let salvaged = run(&["salvage", "redb:saved.redb", "--new-plain", "--format", "json"]);
+    assert_eq!(salvaged.status, Some(1), "{}", salvaged.stderr);
+    let found: serde_json::Value = serde_json::from_str(&salvaged.stdout).unwrap();
     assert!(found["copied"].as_u64().unwrap() > 200, "{found}");
     assert!(!found["problems"].as_array().unwrap().is_empty(), "{found}");
     place.run(["verify", "--store", "redb:saved.redb", "--plain"]).done();

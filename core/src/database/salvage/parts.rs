@@ -11,7 +11,7 @@ const PAGE: usize = 500;
 /// Bytes after which no more are read.
 const PAGE_BYTES: usize = 4 << 20;
 /// How often a part is halved, of one range. Damage in one place needs none; each further place some.
-const HALVES_MAX: usize = 64;
+const HALVES_MAX: usize = 32;
 
 /// A range that is read part by part.
 pub(super) struct Parts {
