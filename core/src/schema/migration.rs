@@ -167,6 +167,11 @@ impl Schema {
         rewrites.filter(move |rewrite| rewrite.old.collection.id == collection)
     }
 
+    /// Whether a store of this version has records from which others are still to be made.
+    pub(crate) fn has_splits_beyond(&self, version: u32) -> bool {
+        self.migrations.iter().any(|migration| migration.to > version && !migration.splits.is_empty())
+    }
+
     /// The shapes that a collection has had, the newest last; none if it has the one that it began with.
     pub(crate) fn shapes(&self, collection: u16) -> Vec<u32> {
         self.rewrites(collection).map(|rewrite| rewrite.to).collect()

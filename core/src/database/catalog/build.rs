@@ -9,7 +9,7 @@ use super::super::rows::{Erased, fingerprint, record_value};
 use super::pass::{Pass, Taken, Work, guard_free};
 use crate::observe::operation;
 use crate::schema::Schema;
-use crate::store::{Batch, Content, Entry, Guard, KeyRange, LinkTo, Revision, Store, StoredKey, Write};
+use crate::store::{Batch, Content, Entry, Guard, LinkTo, Revision, Store, StoredKey, Write};
 use crate::{Error, ErrorKind, Result};
 
 /// Pairs that are named where a unique index meets duplicates.
@@ -109,13 +109,7 @@ impl fmt::Display for Duplicates {
 
 impl std::error::Error for Duplicates {}
 
-/// Where the progress of what is removed may be: of one index, or of all of a collection.
-pub(super) fn build_progress((collection, index): (u16, Option<u8>)) -> KeyRange {
-    let ids = collection.to_be_bytes().into_iter().chain(index);
-    KeyRange::prefix(&BUILD_PROGRESS.bytes().into_iter().chain(ids).collect::<Vec<u8>>())
-}
-
 /// Where the progress of one index is kept: the stored key of the last record done.
-pub(super) fn progress_key(space: Keyspace) -> StoredKey {
+fn progress_key(space: Keyspace) -> StoredKey {
     StoredKey::from([BUILD_PROGRESS.bytes(), space.bytes()].concat())
 }

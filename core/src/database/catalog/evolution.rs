@@ -42,6 +42,9 @@ pub(super) fn evolve(stored: &Catalog, schema: &Schema) -> Result<Catalog> {
             evolve_collection(old, collection, reshaped, &mut wanted.drops)?;
             let before = stored.before.as_ref().map_or(Some(old), |before| before.collection(collection.id));
             begins_as_stored(before, collection, schema)?;
+        } else if !collection.shapes.is_empty() && schema.has_splits_beyond(stored.version) {
+            // What a split puts has the shape that its version had.
+            wanted.rewriting.push(collection.id);
         }
     }
     for old in &stored.collections {

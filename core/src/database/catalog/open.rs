@@ -10,7 +10,7 @@ use super::super::value;
 use super::beginnings::beginnings;
 use super::entry::Catalog;
 use super::evolution::evolve;
-use super::settle::settle;
+use super::settle::{settle, settle_drops};
 use super::upgrade::upgrade;
 use super::{FORMAT_VERSION, Until};
 use crate::schema::Schema;
@@ -56,19 +56,16 @@ pub(crate) async fn open(
                 return Ok(Opened { revision, building: stored.building().collect() });
             }
             settle(store, schema, stored, revision, done).await?;
-        } else if wanted.is_under_way() || has_splits(schema, &stored) {
+        } else if stored.before.is_none() && !stored.drops.is_empty() {
+            // What is still to be dropped may be what is to be added.
+            settle_drops(store, stored, revision).await?;
+        } else if wanted.is_under_way() || schema.has_splits_beyond(stored.version) {
             upgrade(store, schema, &stored, revision, wanted, until, now).await?;
         } else {
             wanted.before = None;
             replace(store, revision, &wanted, beginnings(&stored, &wanted, &[], now)?).await?;
         }
     }
-}
-
-/// Whether there are records to be made from those that the store has.
-fn has_splits(schema: &Schema, stored: &Catalog) -> bool {
-    let mut later = schema.migrations.iter().filter(|migration| migration.to > stored.version);
-    later.any(|migration| !migration.splits.is_empty())
 }
 
 /// The revision of the catalog's row, if the catalog is the program's schema, whole: a layer may have written the same again.

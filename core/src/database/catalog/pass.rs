@@ -27,7 +27,8 @@ pub(super) struct Pass<'p> {
     /// The catalog that asks for it: under another one nothing more is written.
     pub(super) catalog: Revision,
     pub(super) collection: u16,
-    /// Where its progress is kept: the stored key of the last record done.
+    /// Where its progress is kept: the stored key of the last record done. It stays when the pass has ended, so that another process at the
+    /// same pass finds its end; it goes when the catalog has gone on.
     pub(super) progress: StoredKey,
 }
 
@@ -43,18 +44,10 @@ impl Pass<'_> {
                 _ => None,
             };
             let page = page(self.store, self.collection, after.as_ref(), records_max).await?;
+            let Some(last) = page.last().map(|entry| entry.key.clone()) else { return Ok(true) };
             let records = page.len();
-            let last = page.last().map(|entry| entry.key.clone());
-            let ended = last.is_none();
-            let mut batch = match last {
-                None => Batch::default(),
-                Some(_) => work.batch(page).await?,
-            };
-            match last {
-                Some(last) => batch.writes.insert(self.progress.clone(), Write::Put(last.into_bytes())),
-                None if progress.is_none() => return Ok(true),
-                None => batch.writes.insert(self.progress.clone(), Write::Delete),
-            };
+            let mut batch = work.batch(page).await?;
+            batch.writes.insert(self.progress.clone(), Write::Put(last.into_bytes()));
             let revision = progress.map(|row| row.revision);
             batch.guards.push(Guard::Key { key: self.progress.clone(), revision });
             batch.guards.push(Guard::Key { key: catalog_key(), revision: Some(self.catalog) });
@@ -64,7 +57,6 @@ impl Pass<'_> {
                 continue;
             }
             match commit_alone(self.store, batch).await? {
-                Some(_) if ended => return Ok(true),
                 Some(_) => done(records as u64),
                 // A record changed, or another process is at the same pass: the progress tells where to go on.
                 None if self.is_asked_for().await? => {}

@@ -2,7 +2,7 @@
 
 use super::super::context::catalog_key;
 use super::super::keyspace::{Keyspace, MIGRATION_PROGRESS};
-use super::build::{build_index, build_progress};
+use super::build::build_index;
 use super::entry::Catalog;
 use super::open::{dropped, replace};
 use super::pass::Pass;
@@ -27,8 +27,7 @@ pub(super) async fn settle(
         let collections = std::mem::take(&mut catalog.rewriting);
         rewrite(store, schema, revision, &collections, done).await?
     } else {
-        let drops = std::mem::take(&mut catalog.drops);
-        drop_removed(store, revision, &drops).await?
+        return settle_drops(store, catalog, revision).await;
     };
     if still_asked_for {
         replace(store, revision, &catalog, Batch::default()).await?;
@@ -67,25 +66,22 @@ async fn rewrite(
             return Ok(false);
         }
     }
-    // With what a program of another version may have left on its way to where this one came.
-    drop_under(store, &MIGRATION_PROGRESS.range(), revision).await
-}
-
-async fn drop_removed(store: &dyn Store, revision: Revision, drops: &[(u16, Option<u8>)]) -> Result<bool> {
-    for drop in drops {
-        let rows = dropped(*drop);
-        // It may have gone before its build had come to the end.
-        for range in [build_progress(*drop), rows] {
-            if !drop_under(store, &range, revision).await? {
-                return Ok(false);
-            }
-        }
-    }
     Ok(true)
 }
 
+/// Drops the rows that nobody reads any more, and says so in the catalog.
+pub(super) async fn settle_drops(store: &dyn Store, mut catalog: Catalog, revision: Revision) -> Result<()> {
+    for drop in std::mem::take(&mut catalog.drops) {
+        if !drop_under(store, &dropped(drop), revision).await? {
+            return Ok(());
+        }
+    }
+    replace(store, revision, &catalog, Batch::default()).await?;
+    Ok(())
+}
+
 /// Drops a range as long as the catalog is still that of `revision`. `false`: it is not, so the range may be in use again.
-pub(super) async fn drop_under(store: &dyn Store, range: &KeyRange, revision: Revision) -> Result<bool> {
+async fn drop_under(store: &dyn Store, range: &KeyRange, revision: Revision) -> Result<bool> {
     let guard = Guard::Key { key: catalog_key(), revision: Some(revision) };
     match store.drop_range(range, &[guard]).await? {
         Outcome::Committed(_) => Ok(true),

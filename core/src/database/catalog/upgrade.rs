@@ -1,20 +1,18 @@
 //! From the catalog that a store has to the one that a program wants: all that can fail comes before the first record is written in its new
 //! shape, so that there is a way back.
 
-use super::super::commit::commit_alone;
-use super::super::context::catalog_key;
-use super::super::keyspace::{Keyspace, MIGRATION_PROGRESS};
+use super::super::keyspace::{BUILD_PROGRESS, Keyspace, MIGRATION_PROGRESS};
 use super::Until;
 use super::beginnings::beginnings;
-use super::build::{build_index, progress_key};
+use super::build::build_index;
 use super::entry::{Catalog, CollectionEntry, IndexEntry};
 use super::open::replace;
 use super::pass::Pass;
 use super::rewrite::check;
-use super::settle::drop_under;
+use super::settle::settle_drops;
 use super::split::Splitting;
 use crate::schema::{Schema, SplitStep};
-use crate::store::{Batch, Guard, Revision, Store, StoredKey, Write};
+use crate::store::{Batch, Revision, Store, StoredKey};
 use crate::{Error, ErrorKind, Result, Timestamp};
 
 /// Announces the upgrade, prepares it, and decides it. However it ends but with an error, the catalog is to be looked at anew.
@@ -32,7 +30,7 @@ pub(super) async fn upgrade(
     wanted.version = stored.version;
     if stored.before.is_some() && wanted != *stored {
         // Another program's upgrade has come to somewhere: what it left is not what this one would have done.
-        return restore(store, stored, revision).await;
+        return go_back(store, stored, revision).await;
     }
     let revision = if wanted == *stored {
         revision
@@ -48,18 +46,25 @@ pub(super) async fn upgrade(
         Ok(false) => return Ok(()),
         Err(error) => {
             if cannot_succeed(&error) {
-                restore(store, &wanted, revision).await?;
+                go_back(store, &wanted, revision).await?;
             }
             return Err(error);
         }
     }
     wanted.indexes_mut().for_each(|index| index.building &= !is_built_first(index, until));
     wanted.version = version;
+    wanted.drops.extend(PROGRESS);
     // Nobody writes records of the new schema before this.
     let begun = wanted.before.take().map(|before| beginnings(&before, &wanted, &split, now)).transpose()?;
     replace(store, revision, &wanted, begun.unwrap_or_default()).await?;
     Ok(())
 }
+
+/// Where the progress of what an upgrade does is kept, as something that is dropped in the end.
+const PROGRESS: [(u16, Option<u8>); 2] = [
+    (BUILD_PROGRESS.collection, Some(BUILD_PROGRESS.index)),
+    (MIGRATION_PROGRESS.collection, Some(MIGRATION_PROGRESS.index)),
+];
 
 /// Whether an index is built while there is a way back. A unique one always: it may meet duplicates.
 fn is_built_first(index: &IndexEntry, until: Until) -> bool {
@@ -151,25 +156,25 @@ fn cannot_succeed(error: &Error) -> bool {
     kinds.contains(&error.kind()) || error.is_limit() || error.is_corrupt()
 }
 
-/// Leaves the schema as it was before an announced upgrade.
-async fn restore(store: &dyn Store, announced: &Catalog, revision: Revision) -> Result<()> {
+/// Leaves the schema as it was before an announced upgrade, and drops what that has added.
+///
+/// The catalog goes first: from then on nobody who is still at the upgrade writes anything. Nobody begins another before all is dropped.
+async fn go_back(store: &dyn Store, announced: &Catalog, revision: Revision) -> Result<()> {
     let Some(before) = &announced.before else { return Ok(()) };
-    let spaces: Vec<Keyspace> = announced.building().collect();
-    // The progress goes first: whoever is interrupted between the two must not take a part of the entries for all up to
-    // there. And only if the catalog is still this one: another process may have finished the indexes and be using them.
-    let mut batch = Batch::default();
-    batch.guards.push(Guard::Key { key: catalog_key(), revision: Some(revision) });
-    batch.writes.extend(spaces.iter().map(|space| (progress_key(*space), Write::Delete)));
-    if commit_alone(store, batch).await?.is_none() {
-        return Ok(());
-    }
-    let added = announced.added().map(|collection| Keyspace::collection_range(collection.id));
-    let ranges = [MIGRATION_PROGRESS.range()].into_iter().chain(spaces.iter().map(|space| space.range())).chain(added);
-    for range in ranges {
-        if !drop_under(store, &range, revision).await? {
-            return Ok(());
+    let mut catalog = Catalog::clone(before);
+    catalog.drops.extend(PROGRESS);
+    for collection in &announced.collections {
+        match before.collection(collection.id) {
+            None => catalog.drops.push((collection.id, None)),
+            Some(before) => {
+                let ids = collection.indexes.iter().map(|index| index.id);
+                let added = ids.filter(|id| !before.indexes.iter().any(|index| index.id == *id));
+                catalog.drops.extend(added.map(|id| (collection.id, Some(id))));
+            }
         }
     }
-    replace(store, revision, before, Batch::default()).await?;
-    Ok(())
+    match replace(store, revision, &catalog, Batch::default()).await? {
+        Some(revision) => settle_drops(store, catalog, revision).await,
+        None => Ok(()),
+    }
 }

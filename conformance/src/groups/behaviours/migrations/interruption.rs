@@ -47,7 +47,7 @@ async fn a_migration_cut_off_after_any_commit_is_finished(context: Context) -> C
 
 async fn cut_off(context: &Context, late: bool) -> Checked {
     for changes in 0..CHANGES_MAX {
-        let (_, site) = filled(context, 25).await?;
+        let (_, site) = filled(context, 15).await?;
         let finished = migrate_cut(&site, v2()?, changes, late).await.is_ok();
         // The program of before may go on if nothing has happened, and must not if something has.
         let began = changes > 0 || late;
@@ -57,7 +57,7 @@ async fn cut_off(context: &Context, late: bool) -> Checked {
             Err(error) => ensure!(began, "after {changes} changes: {error:?}"),
         }
         let db = open_again(&site, v2()?).await?;
-        is_v2(&site, &db, 25).await?;
+        is_v2(&site, &db, 15).await?;
         site.store.close().await?;
         if finished {
             ensure!(changes > 10, "it was cut off in all of its steps");
@@ -69,10 +69,10 @@ async fn cut_off(context: &Context, late: bool) -> Checked {
 
 async fn a_split_cut_off_anywhere_is_finished(context: Context) -> Checked {
     for changes in 0..CHANGES_MAX {
-        let (_, site) = filled(&context, 25).await?;
+        let (_, site) = filled(&context, 15).await?;
         let finished = migrate_cut(&site, v2_split()?, changes, changes % 4 < 2).await.is_ok();
         let db = open_again(&site, v2_split()?).await?;
-        is_split(&site, &db, 25).await?;
+        is_split(&site, &db, 15).await?;
         site.store.close().await?;
         if finished {
             ensure!(changes > 8, "it was cut off in all of its steps");
@@ -129,15 +129,15 @@ async fn a_way_back_cut_off_anywhere_is_finished(context: Context) -> Checked {
 /// The second version's program is cut off anywhere; then the user installs the third.
 async fn the_next_version_takes_over_wherever_the_last_was_cut_off(context: Context) -> Checked {
     for changes in 0..CHANGES_MAX {
-        let (_, site) = filled(&context, 25).await?;
+        let (_, site) = filled(&context, 15).await?;
         let finished = migrate_cut(&site, v2()?, changes, false).await.is_ok();
         let db = open_again(&site, v3()?).await?;
-        for id in 0..25 {
+        for id in 0..15 {
             let found = db.get(&NoteV3::key(&note(id).room, &id)).await?;
             ensure_eq!(found, Some(to_v3(note_v2(id)?)?), "after {changes} changes");
         }
-        ensure_eq!(db.query(NoteV3::LINE).equal("and").count().await?, 18);
-        ensure_eq!(shapes(&*site.store).await?, [3; 25]);
+        ensure_eq!(db.query(NoteV3::LINE).equal("and").count().await?, 11);
+        ensure_eq!(shapes(&*site.store).await?, [3; 15]);
         ensure_eq!(rows(&*site.store, &[0, 1, 3]).await? + rows(&*site.store, &[0, 1, 4]).await?, 0);
         is_settled(&site, &db).await?;
         site.store.close().await?;

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use strongroom_core::store::{Batch, Outcome, Store};
-use strongroom_core::{Database, ErrorKind, Result, Schema};
+use strongroom_core::{Database, Error, ErrorKind, Result, Schema};
 use tokio::sync::Mutex;
 
 use super::super::support::open_again;
-use super::records::{NoteV1, NoteV2, filled, is_settled, is_v2, note, note_v2, notes_v2, put_all, shapes, v1, v2};
+use super::records::{
+    NoteV1, NoteV2, filled, is_settled, is_v2, note, note_v2, notes_v2, put_all, shapes, v1, v2, v2_by,
+};
 use crate::case::cases;
 use crate::context::Site;
 use crate::twist::{Twist, Twisted};
@@ -23,6 +25,7 @@ cases! { Behaviours;
     a_view_from_before_an_index_was_whole_does_not_use_it,
     a_handle_writes_on_when_another_ends_the_migration,
     several_migrate_at_once_and_all_is_done_once,
+    a_program_at_work_goes_no_further_once_another_went_back,
     an_older_program_reads_what_it_knows_and_writes_nothing,
     a_migration_tells_how_far_it_has_come,
 }
@@ -199,6 +202,33 @@ async fn several_migrate_at_once_and_all_is_done_once(context: Context) -> Check
     }
     let db = open_again(&site, v2()?).await?;
     is_v2(&site, &db, 60).await
+}
+
+/// Another program with the same schema finds that it cannot succeed, and goes back in the middle of this one's work. The older program
+/// writes again; then this one goes on, from the beginning.
+async fn a_program_at_work_goes_no_further_once_another_went_back(context: Context) -> Checked {
+    for moment in 1..=6 {
+        let (_, site) = filled(&context, 45).await?;
+        let store = site.store.clone();
+        let between = Between::new(move |number| {
+            let store = store.clone();
+            Box::pin(async move {
+                if number == moment {
+                    let cannot = v2_by(|_| Err(Error::new(ErrorKind::InvalidInput, "not this one")))?;
+                    ensure_kind!(Database::open(store.clone(), cannot).await, ErrorKind::Application);
+                    let old = Database::open(store.clone(), v1()?).await?;
+                    put_all(&old, [note(44), note(45)]).await?;
+                }
+                Ok(())
+            })
+        });
+        let store = Arc::new(Twisted::new(site.store.clone(), between.clone()));
+        let db = Database::builder(v2()?).open(store).await?;
+        ensure!(between.all_well().await? > moment, "it did not happen");
+        is_v2(&site, &db, 46).await?;
+        site.store.close().await?;
+    }
+    Ok(())
 }
 
 async fn an_older_program_reads_what_it_knows_and_writes_nothing(context: Context) -> Checked {

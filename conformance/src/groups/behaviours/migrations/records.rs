@@ -233,8 +233,13 @@ pub(super) async fn rows(store: &dyn Store, prefix: &[u8]) -> Result<u64> {
 
 /// The shapes of the notes as they are stored, in the order of their keys.
 pub(super) async fn shapes(store: &dyn Store) -> Checked<Vec<u32>> {
+    shapes_of(store, 1).await
+}
+
+/// The shapes of a collection's records as they are stored.
+pub(super) async fn shapes_of(store: &dyn Store, collection: u8) -> Checked<Vec<u32>> {
     let mut shapes = Vec::new();
-    let mut range = KeyRange::prefix(&[0, 1, 0]);
+    let mut range = KeyRange::prefix(&[0, collection, 0]);
     loop {
         let limit = store.info().limits.page_entries_max;
         let scan = Scan { range: range.clone(), reverse: false, limit, max_bytes: usize::MAX, fetch: Fetch::Values };

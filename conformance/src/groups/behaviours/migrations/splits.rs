@@ -6,8 +6,8 @@ use strongroom_core::{Database, ErrorKind, Record, Result, Schema};
 
 use super::super::support::open_again;
 use super::records::{
-    Body, Color, NoteV1, Slim, all, filled, is_settled, note, put_all, rows, shapes, slim, split, v1, v2_split,
-    v2_split_by,
+    Body, Color, NoteV1, Slim, all, filled, is_settled, note, put_all, rows, shapes, shapes_of, slim, split, v1,
+    v2_split, v2_split_by,
 };
 use crate::case::cases;
 use crate::context::Site;
@@ -106,6 +106,7 @@ async fn a_split_record_is_rewritten_by_later_versions(context: Context) -> Chec
         for found in found {
             ensure_eq!(found.letters as usize, note(found.id).body.len());
         }
+        ensure_eq!(shapes_of(&*site.store, 2).await?, [3; 25]);
         is_settled(&site, &db).await?;
     }
     Ok(())
