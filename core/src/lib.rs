@@ -24,8 +24,9 @@ pub mod schema;
 pub mod store;
 
 pub use database::{
-    Change, ChangeCursor, ChangeKind, ChangePage, Changes, CollectionCount, Committed, Cursor, Damage, Database, DatabaseBuilder, FORMAT_VERSION, Matchable, Page, Problem,
-    Query, RecordPage, Snapshot, Sortable, Sorted, Source, Stats, Transaction, Trim, Verification, Viewable,
+    Change, ChangeCursor, ChangeKind, ChangePage, Changes, CollectionCount, Committed, Cursor, Damage, Database,
+    DatabaseBuilder, FORMAT_VERSION, Matchable, Page, Problem, Query, RecordPage, Snapshot, Sortable, Sorted, Source,
+    Stats, Transaction, Trim, Verification, Viewable,
 };
 pub use error::{Error, ErrorKind, Limit, Result};
 pub use json::Json;

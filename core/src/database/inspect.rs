@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::context::Context;
 use super::changes;
+use super::context::Context;
 use super::keyspace::{CHANGE_LOG, Keyspace};
 use super::rows::{Erased, fingerprint};
 use crate::schema::IndexRef;

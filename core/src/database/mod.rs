@@ -62,7 +62,8 @@ impl DatabaseBuilder {
     ///
     /// As [`Database::open`].
     pub async fn open(self, store: Arc<dyn Store>) -> Result<Database> {
-        let revision = catalog::open(&*store, &self.schema, self.clock.now()).await.map_err(|error| error.during("open"))?;
+        let revision =
+            catalog::open(&*store, &self.schema, self.clock.now()).await.map_err(|error| error.during("open"))?;
         let info = store.info();
         for collection in self.schema.collections().filter(|collection| collection.uncached) {
             info.caches.forbid(Keyspace::collection_range(collection.id));

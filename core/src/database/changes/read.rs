@@ -110,7 +110,8 @@ impl Changes {
     /// Opens a view, and reads a page in it.
     async fn look(&self) -> Result<(Snapshot, ChangePage)> {
         if let Some(silent) = self.only.iter().find(|collection| !collection.changes) {
-            let message = format!("collection {} does not list its changes: `#[record(.., changes)]` does", silent.name);
+            let message =
+                format!("collection {} does not list its changes: `#[record(.., changes)]` does", silent.name);
             return Err(Error::new(ErrorKind::InvalidInput, message));
         }
         loop {

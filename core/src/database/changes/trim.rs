@@ -77,12 +77,7 @@ pub(super) async fn trim(context: &Arc<Context>, trim: &Trim) -> Result<u64> {
 }
 
 /// The oldest rows that are to go.
-async fn rows_to_remove(
-    context: &Context,
-    trim: &Trim,
-    before: Option<Timestamp>,
-    left: u64,
-) -> Result<Vec<Revision>> {
+async fn rows_to_remove(context: &Context, trim: &Trim, before: Option<Timestamp>, left: u64) -> Result<Vec<Revision>> {
     let limits = &context.store.info().limits;
     let most = CHUNK.min(limits.page_entries_max).min(limits.batch_writes_max / 2).max(1);
     let limit = usize::try_from(left).unwrap_or(most).min(most);

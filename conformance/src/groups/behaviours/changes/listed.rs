@@ -36,7 +36,8 @@ async fn every_way_to_write_a_record_is_listed(context: Context) -> Checked {
     });
     let revision = committed.await?.revision;
     ensure_eq!(db.query(Track::PRIMARY).equal("r").delete().await?, 2);
-    let expected = [(Put, 1), (Put, 1), (Put, 1), (Delete, 1), (Put, 2), (Put, 3), (Put, 5_000), (Delete, 2), (Delete, 3)];
+    let expected =
+        [(Put, 1), (Put, 1), (Put, 1), (Delete, 1), (Put, 2), (Put, 3), (Put, 5_000), (Delete, 2), (Delete, 3)];
     ensure_eq!(story(&db).await?, expected);
     let changes = all(&db, &ChangeCursor::START, 500).await?;
     let transaction: Vec<_> = changes.iter().filter(|change| change.revision() == revision).collect();
@@ -92,10 +93,7 @@ async fn what_did_not_happen_is_not_listed(context: Context) -> Checked {
     db.put(&Track { slug: Some("s".to_owned()), ..Track::new(1) }).await?;
     ensure_kind!(db.insert(&Track::new(1)).await, ErrorKind::AlreadyExists);
     ensure_kind!(db.update(&Track::new(2)).await, ErrorKind::NotFound);
-    ensure_kind!(
-        db.put(&Track { slug: Some("s".to_owned()), ..Track::new(3) }).await,
-        ErrorKind::UniqueViolation
-    );
+    ensure_kind!(db.put(&Track { slug: Some("s".to_owned()), ..Track::new(3) }).await, ErrorKind::UniqueViolation);
     let given_up = db.write(|tx| async move {
         tx.put(&Track::new(4)).await?;
         Err::<(), _>(Error::application(Failure::new("given up")))

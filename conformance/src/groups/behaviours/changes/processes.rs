@@ -88,7 +88,11 @@ async fn after_a_kill_what_is_listed_is_what_is_there(context: Context) -> Check
     for change in all(&db, &since, 50).await? {
         let (kind, id) = told(&change);
         listed.insert(id);
-        if kind == Put { own.insert(id) } else { own.remove(&id) };
+        if kind == Put {
+            own.insert(id)
+        } else {
+            own.remove(&id)
+        };
     }
     ensure!(acknowledged.is_subset(&listed), "what was acknowledged is listed");
     let there: Vec<Track> = db.query(Track::PRIMARY).equal("r").stream().try_collect().await?;
