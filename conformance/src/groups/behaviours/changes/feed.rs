@@ -124,16 +124,18 @@ async fn changed_records_come_once_as_they_are_now(context: Context) -> Checked 
     }
     db.put(&Cover { id: 1 }).await?;
     db.delete(&Track::key("r", &2)).await?;
+    db.put(&Track { text: "three".to_owned(), ..Track::new(1) }).await?;
     let page = db.changes(ChangeCursor::START).records::<Track>().await?;
+    // Each stands where it was changed last.
     let expected =
-        [(Track::key("r", &1), Some(Track { text: "three".to_owned(), ..Track::new(1) })), (Track::key("r", &2), None)];
+        [(Track::key("r", &2), None), (Track::key("r", &1), Some(Track { text: "three".to_owned(), ..Track::new(1) }))];
     ensure_eq!(page.records, expected);
     ensure_eq!((page.begun, page.more), (false, false));
     let page = db.changes(page.next).records::<Track>().await?;
     ensure_eq!(page.records.len(), 0);
     // A page that ends between two writes of one record brings it again in the next.
     let page = db.changes(ChangeCursor::START).limit(1).records::<Track>().await?;
-    ensure_eq!((page.records, page.more), (expected[..1].to_vec(), true));
+    ensure_eq!((page.records, page.more), (expected[1..].to_vec(), true));
     Ok(())
 }
 

@@ -28,8 +28,12 @@ async fn a_watch_brings_what_was_written_before_and_after(context: Context) -> C
     db.put(&Track::new(1)).await?;
     let mut watch = pin!(db.watch(ChangeCursor::START));
     ensure_eq!(told(&some(watch.next().await)?), (Put, 1));
+    // It waits, and then there are several at once.
+    ensure!(watch.next().now_or_never().is_none(), "there is nothing yet");
     for id in 2..5 {
         db.put(&Track::new(id)).await?;
+    }
+    for id in 2..5 {
         ensure_eq!(told(&some(watch.next().await)?), (Put, id));
     }
     let first = Track::key("r", &1);
@@ -41,6 +45,18 @@ async fn a_watch_brings_what_was_written_before_and_after(context: Context) -> C
     db.put(&Track::new(9)).await?;
     let mut again = pin!(db.watch(last.cursor().clone()));
     ensure_eq!(told(&some(again.next().await)?), (Put, 9));
+    // The newest transaction has more changes than a page.
+    db.write(|tx| async move {
+        for id in 20..25 {
+            tx.put(&Track::new(id)).await?;
+        }
+        Ok(())
+    })
+    .await?;
+    let mut short = pin!(db.changes(last.cursor().clone()).limit(2).watch());
+    for id in [9, 20, 21, 22, 23, 24] {
+        ensure_eq!(told(&some(short.next().await)?), (Put, id));
+    }
     Ok(())
 }
 
