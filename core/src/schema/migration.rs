@@ -53,6 +53,11 @@ pub struct Migration {
     pub(crate) splits: Vec<SplitStep>,
 }
 
+/// From a value of the old shape to one of the new.
+type Convert = dyn Fn(&[u8]) -> Result<Bytes> + Send + Sync;
+/// From a value to what is put for it.
+type Run = dyn Fn(&[u8], &mut Split<'_>) -> Result<()> + Send + Sync;
+
 /// The records of a collection get another shape.
 #[derive(Clone)]
 pub(crate) struct Rewrite {
@@ -60,7 +65,7 @@ pub(crate) struct Rewrite {
     pub(crate) to: u32,
     pub(crate) old: Erased,
     new: Erased,
-    convert: Arc<dyn Fn(&[u8]) -> Result<Bytes> + Send + Sync>,
+    convert: Arc<Convert>,
 }
 
 /// Records of other collections are made from those of one.
@@ -68,7 +73,7 @@ pub(crate) struct Rewrite {
 pub(crate) struct SplitStep {
     pub(crate) to: u32,
     pub(crate) old: Erased,
-    run: Arc<dyn Fn(&[u8], &mut Split<'_>) -> Result<()> + Send + Sync>,
+    run: Arc<Run>,
 }
 
 /// Where a [split](Migration::split) puts what it makes of a record.
