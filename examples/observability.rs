@@ -1,4 +1,5 @@
 //! What a program sees of its store: a line for each operation, and figures: `cargo run --example observability --features memory,metrics,tracing`.
+#![allow(clippy::print_stdout, reason = "it is a program that prints what it sees")]
 
 use std::sync::Arc;
 
@@ -9,7 +10,6 @@ use tracing_subscriber::fmt::format::FmtSpan;
 
 /// Prints each figure as it comes. A program has an exporter here, such as that for Prometheus.
 struct Print;
-
 struct Printed(Key);
 
 impl HistogramFn for Printed {

@@ -2,7 +2,7 @@
 
 use futures_util::TryStreamExt;
 use serde::{Deserialize, Serialize};
-use strongroom::{ChangeCursor, Database, Record, Result, Schema};
+use strongroom::{ChangeCursor, Database, Merge, Merged, Record, Result, Schema, last_writer};
 
 #[derive(Clone, Debug, PartialEq, Record, Serialize, Deserialize)]
 #[record(id = 1, name = "profiles", key(user), changes)]
@@ -16,14 +16,11 @@ fn profile(user: &str, name: &str, version: u64) -> Profile {
     Profile { user: user.into(), name: name.into(), version }
 }
 
-/// The newer one wins. What wins already is not written again: so the exchange comes to an end.
-async fn merge(db: &Database, theirs: &Profile) -> Result<bool> {
-    db.write(|tx| async move {
-        let ours = tx.get(&Profile::key(&theirs.user)).await?;
-        let wins = ours.is_none_or(|ours| (ours.version, &ours.name) < (theirs.version, &theirs.name));
-        if wins { tx.put(theirs).await.map(|()| true) } else { Ok(false) }
-    })
-    .await
+/// The newer one wins. What wins already is not written again, so the exchange comes to an end.
+impl Merge for Profile {
+    fn merge(self, other: Self) -> Self {
+        last_writer(self, other, |profile| profile.version)
+    }
 }
 
 /// Brings a page of what was written to `from` into `to`, and says whether there may be more to bring, in either direction.
@@ -31,7 +28,7 @@ async fn pull(from: &Database, since: &mut ChangeCursor, to: &Database) -> Resul
     let page = from.changes(since.clone()).records::<Profile>().await?;
     let mut more = page.more;
     for theirs in page.records.iter().filter_map(|(_, now)| now.as_ref()) {
-        more |= merge(to, theirs).await?;
+        more |= to.merge(theirs).await? == Merged::Stored;
     }
     *since = page.next;
     Ok(more)

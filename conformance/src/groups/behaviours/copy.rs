@@ -51,7 +51,8 @@ async fn a_copy_is_of_one_moment_though_others_write(context: Context) -> Checke
     let ((source, site), (to, _to)) = (open(&context, PAGE).await?, open(&context, PAGE).await?);
     fill(&source, 0..100).await?;
     let moments: Arc<Mutex<BTreeMap<Revision, Digest>>> = Arc::default();
-    lock(&moments).insert(source.snapshot().await?.revision(), source.digest().await?);
+    let begin = (source.snapshot().await?.revision(), source.digest().await?);
+    lock(&moments).extend([begin]);
     let (writer, seen) = (source.clone(), moments.clone());
     let meanwhile = Arc::new(AfterScans::new(move |scan| {
         let (writer, seen) = (writer.clone(), seen.clone());

@@ -143,7 +143,8 @@ impl AfterScans {
 
     /// How many scans there were; fails if something that had to happen did not.
     pub(super) async fn scans(&self) -> Checked<usize> {
-        match self.failure.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take() {
+        let failure = self.failure.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        match failure {
             Some(failure) => Err(failure),
             None => Ok(self.event.lock().await.0),
         }

@@ -149,9 +149,16 @@ async fn parts_that_the_engine_cannot_read_are_named_and_what_is_around_them_is_
     fill(&source, 0..90).await?;
     let (keys, there) = (stored(&site, 1).await?, letters(&source).await?);
     // At the front, in the middle, at the end, in two places, in many, and everywhere.
-    let holes: [Vec<std::ops::Range<usize>>; 6] =
-        [vec![0..5], vec![40..52], vec![81..90], vec![10..15, 60..70], vec![3..5, 20..24, 45..46, 80..83], vec![0..90]];
+    let holes: [&[(usize, usize)]; 6] = [
+        &[(0, 5)],
+        &[(40, 52)],
+        &[(81, 90)],
+        &[(10, 15), (60, 70)],
+        &[(3, 5), (20, 24), (45, 46), (80, 83)],
+        &[(0, 90)],
+    ];
     for places in holes {
+        let places: Vec<std::ops::Range<usize>> = places.iter().map(|(start, end)| *start..*end).collect();
         let lost: usize = places.iter().map(ExactSizeIterator::len).sum();
         let pages = places.iter().map(|place| (keys[place.start].clone(), keys[place.end - 1].clone())).collect();
         let (to, _to) = open(&context, PAGE).await?;
