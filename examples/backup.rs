@@ -1,4 +1,5 @@
 //! A backup of a store in use, and a store made of it again: `cargo run --example backup`.
+#![allow(clippy::print_stdout, reason = "it is a program that prints what it found")]
 
 use serde::{Deserialize, Serialize};
 use strongroom::encryption::{SecretKey, Unlock};

@@ -1,4 +1,5 @@
 //! What was deleted is in no file any more once the store was compacted: `cargo run --example compaction`.
+#![allow(clippy::print_stdout, reason = "it is a program that prints what it found")]
 
 use serde::{Deserialize, Serialize};
 use strongroom::{Database, Record, Schema};

@@ -1,4 +1,5 @@
 //! Records get another shape while they are in use: `cargo run --example migration`.
+#![allow(clippy::print_stdout, reason = "it is a program that prints what it found")]
 
 use serde::{Deserialize, Serialize};
 use strongroom::schema::Migration;

@@ -1,4 +1,5 @@
 //! Out of a store with a damaged page what can be read, and the names of what cannot: `cargo run --example salvage --features sqlite`.
+#![allow(clippy::print_stdout, reason = "it is a program that prints what it found")]
 
 use serde::{Deserialize, Serialize};
 use strongroom::{Database, Record, Schema};

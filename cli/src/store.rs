@@ -72,6 +72,12 @@ impl<'a> Opening<'a> {
         Self::into_copy(to, key)
     }
 
+    /// A store that is the complete copy of another, opened as was said or, if nothing was, by what somebody types.
+    pub(crate) fn of_copy(url: &str, key: &NewKey) -> Result<Opening<'static>> {
+        existing(url, "copy")?;
+        Ok(Opening { use_of: Use::default(), ..Self::target(url, key, true)? })
+    }
+
     /// A store that something is copied into, opened by what opens the source.
     pub(crate) fn target_like(to: &str, source: &Access, is_encrypted: bool) -> Result<Opening<'static>> {
         let key = match source {

@@ -67,11 +67,11 @@ pub(crate) fn notes() -> Vec<Note> {
         room: format!("!room{}\u{0}\u{1}é:example.org", id % 3),
         id,
         time: Timestamp::from_millis(i64::from(id) * 1_000 - 5_000),
-        thread: (id % 2 == 0).then(|| format!("$thread{}", id % 4)),
+        thread: id.is_multiple_of(2).then(|| format!("$thread{}", id % 4)),
         tags: (0..id % 4).map(|tag| format!("tag {tag}")).collect(),
-        slug: (id % 5 != 0).then(|| format!("slug-{id}")),
-        done_at: (id % 3 == 0).then(|| Timestamp::from_millis(i64::from(id))),
-        expires_at: (id % 7 == 0).then(|| Timestamp::from_millis(LATE + i64::from(id))),
+        slug: (!id.is_multiple_of(5)).then(|| format!("slug-{id}")),
+        done_at: id.is_multiple_of(3).then(|| Timestamp::from_millis(i64::from(id))),
+        expires_at: id.is_multiple_of(7).then(|| Timestamp::from_millis(LATE + i64::from(id))),
         content: format!(r#"{{ "body":"note {id}",  "n": [1, 2.50, null] }}"#).parse().unwrap(),
     };
     (0..40).map(note).collect()

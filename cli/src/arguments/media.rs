@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
 
+use super::NewKey;
 use crate::units;
 
 /// Pictures, voice messages and files: their records are in the store, their bytes in an object store. If the store is encrypted, so
@@ -51,8 +52,28 @@ pub(crate) enum MediaCommand {
     Sweep(SweepMedia),
     /// Read every medium, and compare it with its SHA-256
     Verify,
+    /// Copy the bytes to where a copy of the store, a backup or a restored one looks for them
+    Copy(CopyMedia),
     /// Find out what the object store makes of conditional writes; nothing here relies on them
     Probe,
+}
+
+/// What 'copy', 'backup' or 'restore' has made of this store knows the same media, and has none of their bytes. Each is compared with its SHA-256
+/// on the way, and encrypted as the copy is. Interrupted, the same command goes on. Exit status 1 if something is missing.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  strongroom copy sqlite:new.db --new-key-file new.key --key-file chat.key
+  strongroom media copy sqlite:new.db --new-key-file new.key --key-file chat.key")]
+pub(crate) struct CopyMedia {
+    /// The copy of the store
+    #[arg(value_name = "URL")]
+    pub(crate) to: String,
+    /// Where its bytes are to be: file:DIR or s3://BUCKET/PREFIX; beside it unless given
+    #[arg(long, value_name = "URL")]
+    pub(crate) to_objects: Option<String>,
+    #[command(flatten)]
+    pub(crate) key: NewKey,
 }
 
 /// Interrupted, the same command with the same --id goes on where it was, if the file still begins with what was stored.

@@ -13,7 +13,7 @@ use crate::output::{Color, Format};
 use crate::units;
 pub(crate) use copy::{Backup, Copy, NewKey, Restore, Salvage};
 pub(crate) use key::{AddKey, Kdf, Key, KeyCommand, NewSecret, RotateKey};
-pub(crate) use media::{GetMedia, ListMedia, Media, MediaCommand, PutMedia, SweepMedia};
+pub(crate) use media::{CopyMedia, GetMedia, ListMedia, Media, MediaCommand, PutMedia, SweepMedia};
 
 const AFTER_HELP: &str = "\
 Exit status:

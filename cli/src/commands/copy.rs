@@ -129,9 +129,9 @@ pub(super) fn show(way: &Way<'_>, copied: &Copied<'_>, output: &mut Output) -> R
     if copied.media > 0 {
         let counted = counted(copied.media, "medium").replace("mediums", "media");
         output.line(format!(
-            "{counted} stay behind: the bytes were not copied, and those of an encrypted store are encrypted with a key that follows \
-             from it. The old store {} is as it was: keep it, and its key, for them",
-            way.from
+            "{counted} stay behind: their bytes were not copied; 'strongroom media copy {}' brings them. Until then keep the old store {}, and \
+             its key",
+            copied.to, way.from
         ))?;
     }
     Ok(())

@@ -51,6 +51,29 @@ fn a_copy_says_what_media_stay_behind() {
 }
 
 #[test]
+fn the_bytes_of_media_follow_a_copy() {
+    let place = Place::with(&messages(3));
+    place.write("a.bin", "a picture of nobody");
+    place.run(["media", "put", "a.bin", "--room", ROOM, "--id", "mxc://example.org/a"]).done();
+    place.run(["media", "copy", "redb:new.redb", "--new-plain"]).refused(1, &["there is no store", "strongroom copy"]);
+    place.run(["key", "generate", "new.key"]).done();
+    place.run(["copy", "redb:new.redb", "--new-key-file", "new.key"]).done();
+    let copy = ["media", "copy", "redb:new.redb", "--new-key-file", "new.key"];
+    let copied = place.json(copy);
+    assert!(copied["copied"] == 1 && copied["present"] == 0 && copied["bytes"] == 19, "{copied}");
+    assert_eq!(place.json(copy)["present"], 1);
+    // The original is not needed for it.
+    std::fs::remove_dir_all(place.path("strongroom.redb.media")).unwrap();
+    let get =
+        ["media", "get", "mxc://example.org/a", "-o", "out.bin", "--store", "redb:new.redb", "--key-file", "new.key"];
+    place.run_bare(get).done();
+    assert_eq!(std::fs::read(place.path("out.bin")).unwrap(), b"a picture of nobody");
+    // What is gone is named.
+    place.run(["copy", "redb:third.redb", "--new-plain"]).done();
+    place.run(["media", "copy", "redb:third.redb", "--new-plain"]).refused(1, &["mxc://example.org/a", "1 problem"]);
+}
+
+#[test]
 fn a_copy_does_not_go_into_another_store() {
     let (place, other) = (Place::with(&messages(3)), Place::new());
     // The same events, one of them with another content.

@@ -2,6 +2,7 @@
 
 mod activity;
 mod cleaning;
+mod moving;
 mod records;
 mod storage;
 

@@ -53,6 +53,14 @@ impl From<Cursor> for Before {
 impl StorageEngine {
     /// The engine over a database that was opened with its [`schema`].
     ///
+    /// ```
+    /// # use strongroom_core::{Database, Result, engine::{self, StorageEngine}, store::Store};
+    /// # async fn example(store: impl Store) -> Result<()> {
+    /// let engine = StorageEngine::new(Database::open(store, engine::schema()).await?)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// `SchemaMismatch` if the database was opened with another.
@@ -67,6 +75,14 @@ impl StorageEngine {
 
     /// Opens a store, new or not, with the engine's schema.
     ///
+    /// ```
+    /// # use strongroom_core::{Result, engine::StorageEngine, store::Store};
+    /// # async fn example(store: impl Store) -> Result<()> {
+    /// let engine = StorageEngine::open(store).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`Database::open`].
@@ -75,11 +91,39 @@ impl StorageEngine {
     }
 
     /// The database below, for all that has no operation here.
+    ///
+    /// ```
+    /// use strongroom_core::engine::{Message, MessageStatus};
+    ///
+    /// # async fn example(engine: strongroom_core::engine::StorageEngine) -> strongroom_core::Result<()> {
+    /// let pending = engine.database().query(Message::STATUS).equal(&MessageStatus::Pending).count().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn database(&self) -> &Database {
         &self.db
     }
 
     /// Saves a message, new or in place of the one with its id.
+    ///
+    /// ```
+    /// use strongroom_core::{Timestamp, engine::{Message, MessageStatus}};
+    ///
+    /// # async fn example(engine: strongroom_core::engine::StorageEngine) -> strongroom_core::Result<()> {
+    /// let message = Message {
+    ///     id: "m1".into(),
+    ///     conversation_id: "team".into(),
+    ///     sender: "@ada:example.org".into(),
+    ///     recipient: None,
+    ///     timestamp: Timestamp::from_millis(1_714_564_800_000),
+    ///     status: MessageStatus::Pending,
+    ///     content: r#"{"body":"Who has the keys?"}"#.parse()?,
+    ///     proof_id: None,
+    /// };
+    /// engine.save_message(&message).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -90,6 +134,15 @@ impl StorageEngine {
 
     /// The message with this id.
     ///
+    /// ```
+    /// # async fn example(engine: strongroom_core::engine::StorageEngine) -> strongroom_core::Result<()> {
+    /// if let Some(message) = engine.message("m1").await? {
+    ///     println!("{}", message.status);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`Database::get`]; so for all that reads one record.
@@ -98,6 +151,19 @@ impl StorageEngine {
     }
 
     /// A page of a conversation, the newest message first, and where to go on.
+    ///
+    /// ```
+    /// use strongroom_core::engine::Paging;
+    ///
+    /// # async fn example(engine: strongroom_core::engine::StorageEngine) -> strongroom_core::Result<()> {
+    /// let newest = engine.messages_of_conversation("team", Paging { limit: 20, before: None }).await?;
+    /// if let Some(next) = newest.next {
+    ///     let older = Paging { limit: 20, before: Some(next.into()) };
+    ///     let page = engine.messages_of_conversation("team", older).await?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -113,6 +179,24 @@ impl StorageEngine {
 
     /// Saves a session, new or in place of the one with its id.
     ///
+    /// ```
+    /// use strongroom_core::{Timestamp, engine::{SecretBytes, Session}};
+    ///
+    /// # async fn example(engine: strongroom_core::engine::StorageEngine) -> strongroom_core::Result<()> {
+    /// let at = Timestamp::from_millis(1_714_564_800_000);
+    /// let session = Session {
+    ///     id: "s1".into(),
+    ///     peer_id: "@bo:example.org".into(),
+    ///     key_id: "k1".into(),
+    ///     created_at: at,
+    ///     last_activity: at,
+    ///     state: SecretBytes::new(vec![1, 2, 3]),
+    /// };
+    /// engine.save_session(&session).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`save_message`](StorageEngine::save_message).
@@ -121,6 +205,13 @@ impl StorageEngine {
     }
 
     /// The session with this id.
+    ///
+    /// ```
+    /// # async fn example(engine: strongroom_core::engine::StorageEngine) -> strongroom_core::Result<()> {
+    /// let is_known = engine.session("s1").await?.is_some();
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -131,6 +222,23 @@ impl StorageEngine {
 
     /// Saves a proof, new or in place of the one with its id.
     ///
+    /// ```
+    /// use strongroom_core::{Json, Timestamp, engine::ZkProof};
+    ///
+    /// # async fn example(engine: strongroom_core::engine::StorageEngine) -> strongroom_core::Result<()> {
+    /// let proof = ZkProof {
+    ///     proof_id: "p1".into(),
+    ///     circuit_id: "membership".into(),
+    ///     timestamp: Timestamp::from_millis(1_714_564_800_000),
+    ///     proof: vec![1, 2, 3],
+    ///     public_signals: vec!["1".into()],
+    ///     metadata: Json::null(),
+    /// };
+    /// engine.save_proof(&proof).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`save_message`](StorageEngine::save_message).
@@ -139,6 +247,15 @@ impl StorageEngine {
     }
 
     /// The proof with this id.
+    ///
+    /// ```
+    /// # async fn example(engine: strongroom_core::engine::StorageEngine) -> strongroom_core::Result<()> {
+    /// if let Some(proof) = engine.proof("p1").await? {
+    ///     println!("{} bytes for {}", proof.proof.len(), proof.circuit_id);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -149,6 +266,17 @@ impl StorageEngine {
 
     /// Saves a key, new or in place of the one with its id.
     ///
+    /// ```
+    /// use strongroom_core::{Timestamp, engine::{KeyRecord, SecretBytes}};
+    ///
+    /// # async fn example(engine: strongroom_core::engine::StorageEngine) -> strongroom_core::Result<()> {
+    /// let created_at = Timestamp::from_millis(1_714_564_800_000);
+    /// let key = KeyRecord { id: "k1".into(), key: SecretBytes::new(vec![7; 32]), created_at };
+    /// engine.save_key(&key).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`save_message`](StorageEngine::save_message).
@@ -157,6 +285,15 @@ impl StorageEngine {
     }
 
     /// The key with this id.
+    ///
+    /// ```
+    /// # async fn example(engine: strongroom_core::engine::StorageEngine) -> strongroom_core::Result<()> {
+    /// if let Some(record) = engine.key("k1").await? {
+    ///     assert_eq!(record.key.expose().len(), 32);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -167,6 +304,15 @@ impl StorageEngine {
 
     /// Saves a value under a name, new or in place of the one there.
     ///
+    /// ```
+    /// use strongroom_core::engine::Metadata;
+    ///
+    /// # async fn example(engine: strongroom_core::engine::StorageEngine) -> strongroom_core::Result<()> {
+    /// engine.save_metadata(&Metadata { key: "theme".into(), value: r#""dark""#.parse()? }).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`save_message`](StorageEngine::save_message).
@@ -175,6 +321,13 @@ impl StorageEngine {
     }
 
     /// The value under a name.
+    ///
+    /// ```
+    /// # async fn example(engine: strongroom_core::engine::StorageEngine) -> strongroom_core::Result<()> {
+    /// let theme = engine.metadata("theme").await?.map(|metadata| metadata.value);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -187,6 +340,15 @@ impl StorageEngine {
     ///
     /// It goes in steps of a few hundred, each atomic. After an error some are deleted; call it again.
     ///
+    /// ```
+    /// # async fn example(engine: strongroom_core::engine::StorageEngine) -> strongroom_core::Result<()> {
+    /// let year = 365 * 24 * 60 * 60 * 1_000;
+    /// let deleted = engine.delete_messages_before(engine.database().now().saturating_add(-year)).await?;
+    /// println!("{deleted} messages are deleted");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// Those of [`Query::delete`](crate::Query::delete).
@@ -195,6 +357,15 @@ impl StorageEngine {
     }
 
     /// Deletes the proofs of before `time`; those at `time` stay. Says how many there were. In steps, as for messages.
+    ///
+    /// ```
+    /// use strongroom_core::Timestamp;
+    ///
+    /// # async fn example(engine: strongroom_core::engine::StorageEngine) -> strongroom_core::Result<()> {
+    /// let deleted = engine.delete_proofs_before(Timestamp::from_millis(1_714_564_800_000)).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -205,6 +376,14 @@ impl StorageEngine {
 
     /// Gives unused space back to the operating system, where the store can. Says the bytes before and after.
     ///
+    /// ```
+    /// # async fn example(engine: strongroom_core::engine::StorageEngine) -> strongroom_core::Result<()> {
+    /// let freed = engine.compact().await?;
+    /// println!("{} bytes, now {}", freed.bytes_before, freed.bytes_after);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`Database::compact`].
@@ -214,6 +393,14 @@ impl StorageEngine {
 
     /// Counts records and index entries, and the bytes on the medium. Visits every row.
     ///
+    /// ```
+    /// # async fn example(engine: strongroom_core::engine::StorageEngine) -> strongroom_core::Result<()> {
+    /// let stats = engine.stats().await?;
+    /// println!("{} messages, {} bytes", stats.collections["messages"].records, stats.bytes);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`Database::stats`].
@@ -222,6 +409,14 @@ impl StorageEngine {
     }
 
     /// Closes the store: later calls, of all handles, answer `Closed`.
+    ///
+    /// ```
+    /// # async fn example(engine: strongroom_core::engine::StorageEngine) -> strongroom_core::Result<()> {
+    /// engine.close().await?;
+    /// assert!(engine.message("m1").await.is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///

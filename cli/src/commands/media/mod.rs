@@ -1,5 +1,6 @@
-//! `media put|get|list|stat|delete|sweep|verify|probe`
+//! `media put|get|list|stat|delete|sweep|verify|copy|probe`
 
+mod copy;
 mod get;
 mod list;
 mod put;
@@ -35,6 +36,10 @@ pub(crate) async fn run(arguments: &Media, url: &str, access: &Access, output: &
         }
         _ => None,
     };
+    let target = match &arguments.command {
+        MediaCommand::Copy(arguments) => Some(copy::check(arguments)?),
+        _ => None,
+    };
     let opening = match checked {
         Some(_) => Opening::prepare(url, access)?,
         None => Opening::of_existing_media(url, access)?,
@@ -48,6 +53,10 @@ pub(crate) async fn run(arguments: &Media, url: &str, access: &Access, output: &
     };
     let media = objects::media(opening, &objects).await?;
     let result = match (&arguments.command, checked) {
+        (MediaCommand::Copy(arguments), _) => match target {
+            Some(target) => copy::run(&media, arguments, target, output).await,
+            None => Ok(()),
+        },
         (MediaCommand::Put(arguments), Some(checked)) => put::run(&media, arguments, checked, output).await,
         (MediaCommand::Put(_), None) => Ok(()),
         (MediaCommand::Get(arguments), _) => get::run(&media, arguments, output).await,

@@ -71,9 +71,8 @@ impl Database {
     /// else may write to it until the copy is complete. An interrupted copy goes on where it was when it is called again; if the source has changed
     /// since, or is another, the target becomes a copy of what the source is now. `progress` hears after each batch how far it is.
     ///
-    /// Records that have expired and were not swept are copied as well. Of media only the records are copied. Their bytes stay in
-    /// the object store, and if they are encrypted, with a key that follows from this store: keep it, and its key, for as long as the media
-    /// are wanted.
+    /// Records that have expired and were not swept are copied as well. Of media only the records are copied: `Media::copy_objects_from`, of
+    /// `strongroom-objects`, brings their bytes. The change log of the target lists what was written there; the source's own is not copied.
     ///
     /// ```
     /// # use strongroom_core::{Database, Result};

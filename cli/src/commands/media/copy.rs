@@ -1,0 +1,79 @@
+//! `media copy URL`
+
+use serde::Serialize;
+use strongroom::objects::{CopiedObjects, Media, ObjectsUrl};
+
+use crate::arguments::CopyMedia;
+use crate::failure::{Failure, Result};
+use crate::interrupt;
+use crate::objects;
+use crate::output::{Format, Output};
+use crate::progress::Progress;
+use crate::store::Opening;
+use crate::text::counted;
+use crate::units::show_size;
+
+#[derive(Serialize)]
+struct Report<'a> {
+    to: &'a str,
+    copied: u64,
+    present: u64,
+    bytes: u64,
+    problems: Vec<Problem<'a>>,
+}
+
+#[derive(Serialize)]
+struct Problem<'a> {
+    media_id: &'a str,
+    error: String,
+}
+
+/// The other store and its objects. What cannot be right, and what has to be asked for, comes before anything is opened.
+pub(super) fn check(arguments: &CopyMedia) -> Result<(Opening<'static>, ObjectsUrl)> {
+    let objects = objects::place(arguments.to_objects.as_deref(), &arguments.to)?;
+    Ok((Opening::of_copy(&arguments.to, &arguments.key)?, objects))
+}
+
+pub(super) async fn run(
+    media: &Media,
+    arguments: &CopyMedia,
+    (opening, objects): (Opening<'static>, ObjectsUrl),
+    output: &mut Output,
+) -> Result<()> {
+    let target = objects::media(opening, &objects).await?;
+    let progress = Progress::of_bytes(None, output.color);
+    let copied = tokio::select! {
+        // First, so that it is listened for before anything begins.
+        biased;
+        () = interrupt::asked() => None,
+        copied = target.copy_objects_from(media.objects().clone(), |bytes| progress.bytes(bytes)) => Some(copied),
+    };
+    progress.finish();
+    let closed = target.database().close().await;
+    let Some(copied) = copied else {
+        return Err(Failure::Interrupted("interrupted; the same command goes on".into()));
+    };
+    let copied = copied?;
+    closed?;
+    show(arguments, &copied, output)
+}
+
+fn show(arguments: &CopyMedia, copied: &CopiedObjects, output: &mut Output) -> Result<()> {
+    let problems = copied.problems.iter();
+    let problems: Vec<Problem<'_>> = problems
+        .map(|problem| Problem { media_id: problem.media_id.as_str(), error: problem.error.to_string() })
+        .collect();
+    let (failed, counted_problems) = (!problems.is_empty(), counted(problems.len() as u64, "problem"));
+    if output.format == Format::Json {
+        let CopiedObjects { copied, present, bytes, .. } = *copied;
+        output.json(&Report { to: &arguments.to, copied, present, bytes, problems })?;
+    } else {
+        for problem in &problems {
+            output.line(format!("{}: {}", problem.media_id, problem.error))?;
+        }
+        let objects = counted(copied.copied, "object");
+        let (size, present) = (show_size(copied.bytes), copied.present);
+        output.line(format!("{objects} with {size} copied, {present} were there, {counted_problems}"))?;
+    }
+    if failed { Err(Failure::Reported) } else { Ok(()) }
+}
