@@ -142,7 +142,10 @@ impl<'a> Opening<'a> {
         if !is_target && db.is_unfinished_copy().await? {
             db.close().await?;
             let what = format!("the store {url} is a copy that was interrupted, and is not complete");
-            return Err(Failure::new(what, "the same 'strongroom copy' or 'restore' with --resume completes it"));
+            return Err(Failure::new(
+                what,
+                "the same 'strongroom copy', 'restore' or 'salvage' with --resume completes it",
+            ));
         }
         Ok((db, key))
     }

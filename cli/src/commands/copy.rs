@@ -1,7 +1,7 @@
 //! `copy`, `restore`
 
 use serde::Serialize;
-use strongroom::{CopyPhase, CopyProgress, Database};
+use strongroom::{CopyPhase, CopyProgress, Database, StoreUrl, matrix};
 
 use crate::access::Access;
 use crate::arguments::{Copy, NewKey, Restore};
@@ -37,12 +37,13 @@ pub(crate) async fn run(arguments: &Copy, url: &str, access: &Access, output: &m
         to: arguments.to(),
         again: "the same command with --resume completes it",
     };
+    refuse_itself(&way)?;
     // What has to be asked for comes before any work.
     let source = Opening::of_existing(way.from, access)?.for_long();
     let target = Opening::target(way.to, &arguments.key, arguments.resume)?;
     let from = source.database().await?;
     let to = target.database().await?;
-    let copied = copied(&way, from, to, output).await?;
+    let copied = copied(&way, from, to, output, || Ok(())).await?;
     show(&way, &copied, output)?;
     if output.format != Format::Json && copied.media == 0 {
         let old = way.from;
@@ -55,9 +56,10 @@ pub(crate) async fn run(arguments: &Copy, url: &str, access: &Access, output: &m
 
 pub(crate) async fn restore(arguments: &Restore, url: &str, access: &Access, output: &mut Output) -> Result<()> {
     let way = Way { from: &arguments.from, to: url, again: "the same command with --resume completes it" };
+    refuse_itself(&way)?;
     let source = Opening::of_existing(way.from, access)?.for_long();
     let (from, to) = target_like(&way, source, &arguments.key, access, arguments.resume).await?;
-    let copied = copied(&way, from, to, output).await?;
+    let copied = copied(&way, from, to, output, || Ok(())).await?;
     show(&way, &copied, output)
 }
 
@@ -80,8 +82,14 @@ pub(super) async fn target_like(
     Ok((from, target.database().await?))
 }
 
-/// Copies, and closes both.
-pub(super) async fn copied<'w>(way: &Way<'w>, from: Database, to: Database, output: &Output) -> Result<Copied<'w>> {
+/// Copies, closes the target and does what is `then` to be done with it, and closes the source.
+pub(super) async fn copied<'w>(
+    way: &Way<'w>,
+    from: Database,
+    to: Database,
+    output: &Output,
+    then: impl FnOnce() -> Result<()>,
+) -> Result<Copied<'w>> {
     let (mut so_far, mut bar, mut phase, color) = (0, None, None, output.color);
     let done = tokio::select! {
         // First, so that it is listened for before anything begins.
@@ -100,20 +108,47 @@ pub(super) async fn copied<'w>(way: &Way<'w>, from: Database, to: Database, outp
         }) => Some(copied),
     };
     bar.iter().for_each(Progress::finish);
-    let media = from.stats().await.map(|stats| stats.collections.get("media").map_or(0, |media| media.records));
-    from.close().await?;
-    to.close().await?;
     let so_far = counted(so_far, "record");
     let done = match done {
-        Some(Ok(done)) => done,
-        Some(Err(error)) if error.is_already_exists() => {
-            return Err(Failure::new(error.to_string(), "it is no copy of this store: copy into a new file"));
+        Some(Ok(done)) => {
+            let named = match to.close().await {
+                Ok(()) => then(),
+                Err(error) => Err(error.into()),
+            };
+            named.map(|()| done)
         }
-        Some(Err(error)) => return Err(Failure::new(format!("{error} ({so_far} copied)"), way.again)),
-        None => return Err(Failure::Interrupted(format!("interrupted, {so_far} copied so far; {}", way.again))),
+        Some(Err(error)) if error.is_already_exists() => {
+            Err(Failure::new(error.to_string(), "it is no copy of this store: copy into a new file"))
+        }
+        Some(Err(error)) => Err(Failure::new(format!("{error} ({so_far} copied)"), way.again)),
+        None => Err(Failure::Interrupted(format!("interrupted, {so_far} copied so far; {}", way.again))),
     };
+    let done = match done {
+        Ok(done) => done,
+        Err(failure) => {
+            // Why it failed matters more than whether they close.
+            let _ = (from.close().await, to.close().await);
+            return Err(failure);
+        }
+    };
+    let media = from.count::<matrix::Media>().await;
+    from.close().await?;
     let digest = done.digest.to_string();
     Ok(Copied { to: way.to, copied: done.written, records: done.records, digest, media: media? })
+}
+
+/// Refuses a copy of a store into itself.
+fn refuse_itself(way: &Way<'_>) -> Result<()> {
+    let file = |url: &str| match url.parse() {
+        Ok(StoreUrl::Redb(path) | StoreUrl::Sqlite(path)) => path.canonicalize().ok(),
+        _ => None,
+    };
+    match (file(way.from), file(way.to)) {
+        (Some(from), Some(to)) if from == to => {
+            Err(Failure::WrongUse(format!("{} and {} are the same file; name another to copy into", way.from, way.to)))
+        }
+        _ => Ok(()),
+    }
 }
 
 pub(super) fn show(way: &Way<'_>, copied: &Copied<'_>, output: &mut Output) -> Result<()> {

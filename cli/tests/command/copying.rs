@@ -46,7 +46,10 @@ fn a_copy_says_what_media_stay_behind() {
     place.write("a.bin", "a");
     place.run(["media", "put", "a.bin", "--room", ROOM]).done();
     let said = place.run(["copy", "redb:plain.redb", "--new-plain"]).done().stdout;
-    assert!(said.contains("1 medium stay") && said.contains("keep it") && !said.contains("delete"), "{said}");
+    assert!(
+        said.contains("1 medium stay") && said.contains("keep the old store") && !said.contains("delete"),
+        "{said}"
+    );
     assert_eq!(place.json(["copy", "redb:other.redb", "--new-plain"])["media"], 1);
 }
 
@@ -70,7 +73,13 @@ fn the_bytes_of_media_follow_a_copy() {
     assert_eq!(std::fs::read(place.path("out.bin")).unwrap(), b"a picture of nobody");
     // What is gone is named.
     place.run(["copy", "redb:third.redb", "--new-plain"]).done();
-    place.run(["media", "copy", "redb:third.redb", "--new-plain"]).refused(1, &["mxc://example.org/a", "1 problem"]);
+    let missing = place.run(["media", "copy", "redb:third.redb", "--new-plain"]);
+    assert_eq!(missing.status, Some(1));
+    assert!(
+        missing.stdout.contains("mxc://example.org/a") && missing.stdout.contains("1 problem"),
+        "{}",
+        missing.stdout
+    );
 }
 
 #[test]
@@ -126,6 +135,28 @@ fn a_backup_is_complete_or_not_there_and_becomes_a_store_again() {
     place.run(["rooms", "--store", "redb:other.redb"]).refused(1, &["does not open"]);
     place.run_bare(["rooms", "--store", "redb:other.redb", "--key-file", "backup.key"]).done();
     place.run(["backup", "memory:"]).refused(2, &["keeps nothing"]);
+}
+
+#[test]
+fn a_backup_that_did_not_get_its_name_is_in_nobodys_way() {
+    let place = Place::with(&messages(5));
+    // As it is when the command is killed when all is written.
+    let key = place.key_file("main");
+    place.run(["copy", "redb:.backup.redb.unfinished", "--new-key-file", key.to_str().unwrap()]).done();
+    place.run(["backup", "redb:backup.redb"]).refused(1, &["not got its name", "the same command"]);
+    place.run(["backup", "redb:backup.redb"]).done();
+    // A log that another file of that name has left would be taken for the backup's own.
+    place.write("monday.db-wal", "a log");
+    place.run(["backup", "sqlite:monday.db"]).refused(1, &["monday.db-wal", "remove it"]);
+    assert!(!place.path("monday.db").exists());
+}
+
+#[test]
+fn a_store_is_not_copied_into_itself() {
+    let place = Place::with(&messages(5));
+    for to in ["redb:strongroom.redb", "redb:./strongroom.redb"] {
+        place.run(["copy", to, "--resume", "--new-plain"]).refused(2, &["same file"]);
+    }
 }
 
 #[test]

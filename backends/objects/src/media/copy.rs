@@ -35,7 +35,8 @@ impl Media {
     /// Each object is compared with its SHA-256 while it is copied. What is here already is passed over, so that an interrupted copy can be
     /// called again. `progress` is told how many bytes were copied so far. Nothing is removed from `from`.
     ///
-    /// Until it is done, the media that it has not come to cannot be read here. Bytes that the other database removes meanwhile, by a
+    /// Until it is done, the media that it has not come to cannot be read here. Parts of an object of which another part is missing in `from` stay,
+    /// and are written again when it is called again. Bytes that the other database removes meanwhile, by a
     /// deletion or a sweep, are a problem in the answer.
     ///
     /// # Errors
@@ -75,12 +76,14 @@ impl Media {
         progress: &mut (impl FnMut(u64) + Send),
     ) -> Result<()> {
         let before = copied.bytes;
-        let Err(problem) = self.copy_parts(source, &object, &mut copied.bytes, progress).await? else {
-            copied.copied += 1;
-            return Ok(());
+        let problem = match self.copy_parts(source, &object, &mut copied.bytes, progress).await? {
+            Ok(()) => {
+                copied.copied += 1;
+                return Ok(());
+            }
+            Err(problem) => problem,
         };
         copied.bytes = before;
-        self.remove_bytes(&object).await?;
         // It may have been deleted here meanwhile.
         if self.0.db.get(&Object::key(&object.object_id)).await?.is_some() {
             copied.note(object.media_id, problem);
@@ -119,6 +122,8 @@ impl Media {
             pieces.iter().for_each(|piece| hash.update(piece));
             // The last part makes the object whole: it comes only if all of it is right, so what is whole here is never wrong.
             if part.number + 1 == count && <[u8; 32]>::from(hash.clone().finalize()) != object.sha256 {
+                // Whichever part it is: none of what was written here is worth anything.
+                self.remove_bytes(object).await?;
                 return Ok(Err(read::wrong("the content of a medium is not what was stored")));
             }
             self.0.put_part(&part, pieces.into_iter().collect(), "copy").await?;
