@@ -125,6 +125,7 @@ mod tests {
         assert!(held.iter().all(|entry| entry.row().is_some()));
         memory.wipe();
         assert_eq!(held.iter().filter(|entry| entry.row().is_some()).count(), 0);
-        assert_eq!(memory.counts().1, 0);
+        // The cache does its upkeep for a tenth of a second at a time: on a busy machine it takes several until nothing is counted.
+        assert!((0..1_000).any(|_| memory.counts().1 == 0), "nothing is kept for good");
     }
 }
