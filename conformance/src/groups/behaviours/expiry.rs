@@ -354,7 +354,7 @@ async fn of_sweeps_in_two_processes_each_record_is_counted_once(context: Context
     let watch = Arc::new(Watch::default());
     let store = Arc::new(Twisted::new(site.store.clone(), watch.clone()));
     let db = Database::builder(schema()?).clock(clock).open(store).await?;
-    put_notices(&early, (0..200).map(|id| notice(id, Some(i64::from(id % 100))))).await?;
+    put_notices(&early, (0..200).map(|id| notice(id, Some(i64::from(1 + id % 99))))).await?;
     let mut child = Child::start(&context, "sweep", &site.place, 2)?;
     ensure_eq!(child.next_line()?.as_deref(), Some("ready"));
     let lease = |id| Lease { id, until: at(10_000) };
@@ -371,7 +371,7 @@ async fn of_sweeps_in_two_processes_each_record_is_counted_once(context: Context
     ensure_eq!(db.sweep_expired().await?, swept(0), "the other one has counted all of them");
 
     // Both sweep at once, while expiry is put off.
-    put_notices(&early, (1_000..1_300).map(|id| notice(id, Some(i64::from(id % 100))))).await?;
+    put_notices(&early, (1_000..1_300).map(|id| notice(id, Some(i64::from(1 + id % 99))))).await?;
     early.put(&lease(1)).await?;
     let (here, extended) = join(db.sweep_expired(), put_off(&early, (1_000..1_300).rev().step_by(15))).await;
     let (here, extended) = (here?.records(), extended?);
