@@ -13,8 +13,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let store = MatrixStore::new(db)?;
     let (user, device): (UserId, DeviceId) = ("@ada:example.org".into(), "PHONE".into());
 
-    for number in 0..5 {
-        let key = OneTimeKey {
+    let keys: Vec<OneTimeKey> = (0..5)
+        .map(|number| OneTimeKey {
             user_id: user.clone(),
             device_id: device.clone(),
             key_id: format!("signed_curve25519:{number}").into(),
@@ -22,9 +22,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             algorithm: "signed_curve25519".into(),
             created_at: Timestamp::from_millis(number),
             used_at: None,
-        };
-        store.database().insert(&key).await?;
-    }
+        })
+        .collect();
+    assert_eq!(store.publish_one_time_keys(&keys).await?, 5);
 
     // Eight peers begin a session at the same time.
     let claimers: Vec<_> = (0..8)
@@ -40,6 +40,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     }
     assert_eq!(claimed.len(), 5, "three went away without one: time to publish more");
+    // Published once more, as after an answer that was lost, a used key stays used.
+    assert_eq!(store.publish_one_time_keys(&keys).await?, 0);
     assert!(store.count_one_time_keys(&user, &device).await?.is_empty());
 
     // A week later nobody needs to know which ones were used.

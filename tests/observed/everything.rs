@@ -8,11 +8,14 @@ use futures_util::{FutureExt, StreamExt, TryStreamExt};
 use serde_json::json;
 use strongroom::cache::CacheOptions;
 use strongroom::encryption::{Argon2Params, Encrypted, EncryptedObjects, SecretKey, Unlock};
-use strongroom::matrix::{self, EventId, ImportOptions, Importer, Message, RawEvent, RoomId};
+use strongroom::matrix::{
+    self, DeviceId, EventId, ImportOptions, Importer, MatrixStore, Message, OneTimeKey, Presence, PresenceState,
+    RawEvent, RoomId, UserId,
+};
 use strongroom::objects::object_store::memory::InMemory;
 use strongroom::objects::{Media, NewMedia, SweepOptions};
 use strongroom::store::{Batch, Fetch, KeyRange, Scan, Store, Write};
-use strongroom::{Database, Error, ErrorKind, open};
+use strongroom::{ChangeCursor, Database, Error, ErrorKind, Json, RetentionPolicy, Trim, open};
 
 /// It is in every string of every record, in keys, passphrases and paths.
 pub const CANARY: &str = "canary9d41c7";
@@ -105,6 +108,42 @@ async fn damaged(db: &Database) {
     assert!(!db.verify().await.unwrap().problems.is_empty());
 }
 
+/// What takes, lists and removes records.
+async fn tend(db: &Database) {
+    let store = MatrixStore::new(db.clone()).unwrap();
+    let (user, device): (UserId, DeviceId) = (format!("@{CANARY}:{CANARY}.org").as_str().into(), CANARY.into());
+    let key = OneTimeKey {
+        user_id: user.clone(),
+        device_id: device.clone(),
+        key_id: CANARY.into(),
+        key: CANARY.to_owned(),
+        algorithm: CANARY.to_owned(),
+        created_at: db.now(),
+        used_at: None,
+    };
+    assert_eq!(store.publish_one_time_keys(std::slice::from_ref(&key)).await.unwrap(), 1);
+    assert!(store.claim_one_time_key(&user, &device, CANARY).await.unwrap().is_some());
+    let unique = |key: &mut OneTimeKey| key.key_id = "another".into();
+    assert!(db.query(OneTimeKey::PRIMARY).claim(unique).await.is_err());
+    assert!(!db.insert_once(&key).await.unwrap().is_first());
+    let presence = Presence {
+        user_id: user,
+        presence: PresenceState::Online,
+        status_msg: Some(CANARY.to_owned()),
+        last_active: db.now(),
+        currently_active: true,
+        proof: Json::null(),
+        updated_at: db.now(),
+    };
+    db.put(&presence).await.unwrap();
+    assert_eq!(db.changes(ChangeCursor::START).page().await.unwrap().changes.len(), 1);
+    assert_eq!(db.changes(ChangeCursor::START).records::<Presence>().await.unwrap().records.len(), 1);
+    assert_eq!(db.trim_changes(Trim::all()).await.unwrap(), 1);
+    assert!(db.changes(ChangeCursor::START).page().await.unwrap_err().is_changes_trimmed());
+    db.sweep_expired().await.unwrap();
+    store.retain_messages(&RetentionPolicy::default(), false).await.unwrap();
+}
+
 async fn media(db: &Database, key: &SecretKey) {
     let objects = Arc::new(EncryptedObjects::new(Arc::new(InMemory::new()), key));
     let media = Media::open(db.clone(), objects).await.unwrap();
@@ -135,6 +174,7 @@ pub async fn plain(engine: &str, folder: &Path) {
     import(&db).await;
     read(&db).await;
     fail(&db).await;
+    tend(&db).await;
     media(&db, &SecretKey::new([7; 32])).await;
     maintain(&db).await;
     damage(&store).await;
@@ -157,6 +197,7 @@ pub async fn sealed(engine: &str, folder: &Path) {
     // From memory, by now.
     message(&db, 3).await;
     fail(&db).await;
+    tend(&db).await;
     media(&db, &layer.objects_key().unwrap()).await;
     maintain(&db).await;
     layer.rotate().await.unwrap();

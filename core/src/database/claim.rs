@@ -7,15 +7,16 @@ use super::Database;
 use super::query::{Plan, Query, read_page};
 use super::transaction::Transaction;
 use super::write::{Base, run};
-use crate::Result;
-use crate::schema::{IndexRef, Record};
+use crate::observe::operation;
+use crate::schema::{IndexRef, Key, Record};
+use crate::{Error, ErrorKind, Result};
 
 impl<R: Record, C> Query<Database, R, C> {
     /// Takes the first record of the query and writes what `mark` makes of it, in one atomic step. Gives the record as it was
     /// written, or `None` if the query has none.
     ///
     /// However many claim at the same time, in however many processes, no two are given the same record, if `mark` takes it out of the
-    /// query: for an index, by a change of one of its components or of its `while_absent`. It must leave the primary key as it is. `mark` may be
+    /// query: for an index, by a change of one of its components or of its `while_absent`. It must leave the primary key as it is: a claim that changes it fails. `mark` may be
     /// called several times, of which one counts.
     ///
     /// A claim takes what is first when it reads. A record that is written before it at that same moment does not make it start over.
@@ -31,7 +32,7 @@ impl<R: Record, C> Query<Database, R, C> {
     ///
     /// # Errors
     ///
-    /// As [`page`](Query::page) and [`Database::update`]: `NotFound` if `mark` changed the primary key, `Conflict` after 64 attempts.
+    /// As [`page`](Query::page) and [`Database::update`]: `InvalidInput` if `mark` changed the primary key, `Conflict` after 64 attempts.
     /// After `CommitUnknown` the record may be marked, and given to nobody.
     pub async fn claim(self, mark: impl Fn(&mut R) + Send + Sync) -> Result<Option<R>> {
         let (db, plan) = self.into_parts();
@@ -43,6 +44,8 @@ impl<R: Record, C> Query<Database, R, C> {
             }
             marked(&tx, first, mark).await
         });
+        let claimed =
+            operation("claim").on(R::COLLECTION.name).counting(claimed, |claimed| claimed.value.iter().count() as u64);
         Ok(claimed.await.map_err(|error| error.during("claim"))?.value)
     }
 }
@@ -53,7 +56,7 @@ impl<R: Record, C> Query<Transaction, R, C> {
     ///
     /// # Errors
     ///
-    /// As [`page`](Query::page) and [`Transaction::update`].
+    /// As [`page`](Query::page) and [`Transaction::update`], and `InvalidInput` if `mark` changed the primary key.
     pub async fn claim(self, mark: impl Fn(&mut R) + Send + Sync) -> Result<Option<R>> {
         let (tx, plan) = self.into_parts();
         let first = first(&tx, &plan).await?;
@@ -68,7 +71,13 @@ async fn first<R: Record>(tx: &Transaction, plan: &Plan) -> Result<Option<R>> {
 
 async fn marked<R: Record>(tx: &Transaction, record: Option<R>, mark: &(impl Fn(&mut R) + Sync)) -> Result<Option<R>> {
     let Some(mut record) = record else { return Ok(None) };
+    let key = Key::of(&record);
     mark(&mut record);
+    // It would be written over whatever has the other key, and the claimed one would stay as it was.
+    if Key::of(&record) != key {
+        let message = format!("the mark of a claim changed the primary key, in collection {}", R::COLLECTION.name);
+        return Err(Error::new(ErrorKind::InvalidInput, message));
+    }
     tx.update(&record).await?;
     Ok(Some(record))
 }

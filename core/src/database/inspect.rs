@@ -8,7 +8,7 @@ use super::activity::Activity;
 use super::catalog::UnderWay;
 use super::changes;
 use super::context::Context;
-use super::keyspace::{CHANGE_LOG, Keyspace, record_key};
+use super::keyspace::{CHANGE_LOG, CHANGE_LOG_FLOOR, Keyspace, record_key};
 use super::rows::{Erased, fingerprint};
 use crate::schema::{IndexRef, Key, Record};
 use crate::store::{
@@ -256,13 +256,18 @@ impl Verifier<'_> {
         }
     }
 
-    /// Every row of the change log can be read.
+    /// Every row of the change log can be read, and what it says of itself.
     async fn change_log(&mut self) -> Result<()> {
-        let mut range = CHANGE_LOG.range();
+        self.readable(CHANGE_LOG, |row| changes::decode(row).map(drop)).await?;
+        self.readable(CHANGE_LOG_FLOOR, changes::check_floor).await
+    }
+
+    async fn readable(&mut self, space: Keyspace, read: fn(Entry) -> Result<()>) -> Result<()> {
+        let mut range = space.range();
         while let Some((rows, rest)) = self.patient_chunk(&range, Fetch::Values).await? {
             for row in rows {
                 let key = row.key.clone();
-                if let Err(error) = changes::decode(row) {
+                if let Err(error) = read(row) {
                     let problem = format!("the row cannot be read: {error}");
                     let collection = "the change log".to_owned();
                     self.list(Problem { collection, index: None, problem, row: fingerprint(&key) });

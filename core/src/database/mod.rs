@@ -222,6 +222,7 @@ impl Database {
         self.alone::<R, _, _, _>("delete", |tx| async move { tx.delete(key).await }).await
     }
 
+    /// One operation on one record, as a transaction of its own.
     async fn alone<R, T, F, Fut>(&self, name: &'static str, body: F) -> Result<T>
     where
         R: Record,

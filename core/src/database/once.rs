@@ -2,7 +2,6 @@
 
 use super::Database;
 use super::transaction::Transaction;
-use super::write::{Base, run};
 use crate::Result;
 use crate::schema::{Key, Record};
 
@@ -42,8 +41,7 @@ impl Database {
     ///
     /// As [`insert`](Database::insert), without `AlreadyExists`.
     pub async fn insert_once<R: Record>(&self, record: &R) -> Result<Once<R>> {
-        let inserted = run(&self.context, Base::Direct, |tx| async move { tx.insert_once(record).await });
-        Ok(inserted.await.map_err(|error| error.during("insert_once"))?.value)
+        self.alone::<R, _, _, _>("insert_once", |tx| async move { tx.insert_once(record).await }).await
     }
 }
 

@@ -12,9 +12,10 @@ use super::rows::Erased;
 use super::transaction::Transaction;
 use super::write::{Base, run};
 use crate::key::Component;
+use crate::observe::operation;
 use crate::schema::IndexRef;
 use crate::store::{Content, Fetch, KeyRange, Read, Scan};
-use crate::{ErrorKind, Result, Timestamp};
+use crate::{Error, ErrorKind, Result, Timestamp};
 
 /// Records that go in one step.
 const BATCH: usize = 500;
@@ -100,6 +101,20 @@ pub(super) async fn sweep(
     swept: &mut Swept,
     go_on: &(dyn Fn() -> bool + Sync),
 ) -> Result<()> {
+    let before = swept.records();
+    let sweep = async {
+        in_steps(db, options, swept, go_on).await?;
+        Ok(swept.records() - before)
+    };
+    operation("sweep").counting(sweep, |records| *records).await.map(drop)
+}
+
+async fn in_steps(
+    db: &Database,
+    options: &SweepOptions,
+    swept: &mut Swept,
+    go_on: &(dyn Fn() -> bool + Sync),
+) -> Result<()> {
     let context = &*db.context;
     for erased in context.schema.erased.iter().filter(|erased| erased.collection.expiry.is_some()) {
         let mut left = Some(expired_range(erased, Timestamp::MAX));
@@ -169,11 +184,17 @@ async fn evict(tx: Transaction, erased: &Erased, range: KeyRange, limit: usize, 
         }
         match (erased.evict)(&tx, &key, time) {
             Ok(evicted) => step.evicted += u64::from(evicted),
-            // A value of an unknown version may as well be one whose first byte was damaged.
-            Err(error) if error.is_corrupt() || error.kind() == ErrorKind::UnsupportedVersion => step.damaged += 1,
+            Err(error) if is_of_the_record(&error) => step.damaged += 1,
             Err(error) => return Err(error),
         }
     }
     step.rest = last.filter(|_| page.more).map(|last| scan.range.beyond(&last, false));
     Ok(step)
+}
+
+/// Whether a record cannot be read, and others can: it is damaged, of a version that the program does not know, lacks a field, or
+/// is refused by a migration's function.
+fn is_of_the_record(error: &Error) -> bool {
+    let kinds = [ErrorKind::UnsupportedVersion, ErrorKind::SchemaMismatch, ErrorKind::Application];
+    error.is_corrupt() || kinds.contains(&error.kind())
 }

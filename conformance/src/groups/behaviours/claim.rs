@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::join_all;
 use strongroom_core::matrix::{DeviceId, MatrixStore, OneTimeKey, UserId};
-use strongroom_core::{Database, Result};
+use strongroom_core::{Database, ErrorKind, Result};
 
 use super::support::{at, open_again, open_matrix, open_watched, sound};
 use crate::case::cases;
 use crate::child::{Role, Work};
-use crate::{Checked, Child, Context, Failure, ensure, ensure_eq};
+use crate::{Checked, Child, Context, Failure, ensure, ensure_eq, ensure_kind};
 
 cases! { Behaviours;
     the_oldest_key_of_the_algorithm_is_claimed_first,
@@ -21,16 +21,18 @@ cases! { Behaviours;
     a_key_published_during_a_claim_does_not_make_it_start_over,
     a_claimer_that_is_dropped_takes_at_most_one_key,
     used_keys_go_when_they_were_used_before_the_time,
+    a_used_key_that_is_published_again_stays_used,
+    a_mark_that_changes_the_key_is_refused,
 }
 
-pub(super) const ROLES: &[Role] = &[Role { name: "claim", run: |work| Box::pin(claim_all(work)) }];
+pub(super) const ROLES: &[Role] = &[Role { name: "claim", run: |work| Box::pin(claim_beside(work)) }];
 
 const ALGORITHM: &str = "signed_curve25519";
 const KEYS: u32 = 40;
 const CLAIMERS: usize = 64;
-/// Keys that two processes claim, and what a child says when it is about to begin.
-const KEYS_OF_TWO: u32 = 60;
+/// What a child says when it is about to begin, and of a claimer that was given nothing.
 const READY: &str = "ready";
+const NONE: &str = "none";
 
 fn user() -> UserId {
     "@ada:example.org".into()
@@ -128,32 +130,47 @@ async fn claims_of_several_databases_over_one_store_are_distinct(context: Contex
     sound(store.database()).await
 }
 
-/// A child that claims until nothing is left.
-async fn claim_all(work: Work) -> Checked {
+/// A child in which so many claim at once as its argument says. It tells each key that one of them was given, and how many were given none.
+async fn claim_beside(work: Work) -> Checked {
     let store = MatrixStore::open(work.reopen().await?).await?;
     work.say(READY)?;
     // The parent publishes the keys when both are ready.
     let mut revision = strongroom_core::store::Revision::ZERO;
-    while store.count_one_time_keys(&user(), &device()).await?.is_empty() && work.argument > 0 {
+    while store.count_one_time_keys(&user(), &device()).await?.is_empty() {
         revision = store.database().changed(revision).await?;
     }
-    while let Some(key) = claim(&store).await? {
-        work.say(key.key)?;
-    }
+    let claims = (0..work.argument).map(|_| async {
+        match claim(&store).await? {
+            Some(key) => work.say(key.key)?,
+            None => work.say(NONE)?,
+        }
+        Checked::Ok(())
+    });
+    futures_util::future::try_join_all(claims).await?;
     Ok(store.database().close().await?)
 }
 
+/// Half of them are in each process. Those here stop halfway until one over there was given a key, so that both take part.
 async fn of_claimers_in_two_processes_no_two_are_given_the_same_key(context: Context) -> Checked {
     let (store, site) = open_matrix(&context).await?;
-    let mut child = Child::start(&context, "claim", &site.place, 1)?;
+    let mut child = Child::start(&context, "claim", &site.place, CLAIMERS as u64 / 2)?;
     ensure_eq!(child.next_line()?.as_deref(), Some(READY));
-    publish(store.database(), (0..KEYS_OF_TWO).map(|number| key(number, ALGORITHM))).await?;
-    let mut claimed = claim_at_once((0..CLAIMERS).map(|_| store.clone())).await?;
+    publish(store.database(), (0..KEYS).map(|number| key(number, ALGORITHM))).await?;
+    let quarter = || (0..CLAIMERS / 4).map(|_| store.clone());
+    let mut here = claim_at_once(quarter()).await?;
+    ensure_eq!(here.len(), CLAIMERS / 4, "there were keys for all of them");
+    let mut there = vec![child.next_line()?.ok_or_else(|| Failure::new("the child ended"))?];
+    here.extend(claim_at_once(quarter()).await?);
     while let Some(key) = child.next_line()? {
-        claimed.push(key);
+        there.push(key);
     }
     child.wait()?;
-    ensure_distinct(&claimed, KEYS_OF_TWO)?;
+    ensure_eq!(there.len(), CLAIMERS / 2, "each one there was answered");
+    there.retain(|key| key != NONE);
+    ensure!(!there.is_empty(), "nobody was given a key in the other process");
+    // Each key once; the other claimers were given none.
+    ensure_distinct(&[here, there].concat(), KEYS)?;
+    ensure!(claim(&store).await?.is_none(), "one was left");
     sound(store.database()).await
 }
 
@@ -239,4 +256,45 @@ async fn used_keys_go_when_they_were_used_before_the_time(context: Context) -> C
     ensure_eq!(store.database().count::<OneTimeKey>().await?, 2, "one used, one unclaimed");
     ensure_eq!(claim(&store).await?.map(|key| key.key), Some("key 3".to_owned()));
     sound(store.database()).await
+}
+
+async fn a_used_key_that_is_published_again_stays_used(context: Context) -> Checked {
+    let (store, site) = open_matrix(&context).await?;
+    let keys = |numbers: std::ops::Range<u32>| numbers.map(|number| key(number, ALGORITHM)).collect::<Vec<_>>();
+    ensure_eq!(store.publish_one_time_keys(&keys(0..2)).await?, 2);
+    site.clock.set(at(1_000));
+    ensure_eq!(claim(&store).await?.map(|key| key.key), Some("key 0".to_owned()));
+    // One is used, one is not, the last one is twice in the list.
+    let again = [keys(0..3), keys(2..3)].concat();
+    ensure_eq!(store.publish_one_time_keys(&again).await?, 1);
+    for expected in ["key 1", "key 2"] {
+        ensure_eq!(claim(&store).await?.map(|key| key.key).as_deref(), Some(expected));
+    }
+    ensure!(claim(&store).await?.is_none(), "a key was given twice");
+    // More than one step takes.
+    ensure_eq!(store.publish_one_time_keys(&keys(0..450)).await?, 447);
+    ensure_eq!(store.publish_one_time_keys(&[]).await?, 0);
+    sound(store.database()).await
+}
+
+async fn a_mark_that_changes_the_key_is_refused(context: Context) -> Checked {
+    let (store, _site) = open_matrix(&context).await?;
+    let db = store.database();
+    publish(db, [1, 2].map(|number| key(number, ALGORITHM))).await?;
+    let renamed = |key: &mut OneTimeKey| {
+        key.key_id = format!("{ALGORITHM}:2").into();
+        key.used_at = Some(at(5));
+    };
+    let unclaimed = || db.query(OneTimeKey::UNCLAIMED).equal(&user()).equal(&device()).equal(ALGORITHM);
+    ensure_kind!(unclaimed().oldest_first().claim(renamed).await, ErrorKind::InvalidInput);
+    let within = db.write(|tx| async move {
+        let unclaimed = tx.query(OneTimeKey::UNCLAIMED).equal(&user()).equal(&device()).equal(ALGORITHM);
+        unclaimed.oldest_first().claim(renamed).await
+    });
+    ensure_kind!(within.await, ErrorKind::InvalidInput);
+    let first = db.get(&OneTimeKey::key(&user(), &device(), &format!("{ALGORITHM}:1").into())).await?;
+    ensure!(first == Some(key(1, ALGORITHM)), "the claimed key changed");
+    let other = db.get(&OneTimeKey::key(&user(), &device(), &format!("{ALGORITHM}:2").into())).await?;
+    ensure_eq!(other.map(|key| key.key), Some("key 2".to_owned()), "another key was overwritten");
+    sound(db).await
 }

@@ -1,18 +1,24 @@
 //! What has expired is removed by a sweep, in steps, by the clock, and nothing else is.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use serde::{Deserialize, Serialize};
-use strongroom_core::store::{Batch, Content, Fetch, KeyRange, Scan, Write};
-use strongroom_core::{Database, Error, ErrorKind, Record, Result, Schema, SweepOptions, Swept, Timestamp};
+use strongroom_core::store::{Batch, Content, Fetch, KeyRange, Revision, Scan, Write};
+use strongroom_core::{
+    Database, Error, ErrorKind, ManualClock, Record, Result, Schema, SweepOptions, Swept, Timestamp,
+};
+use tokio::sync::Mutex;
 
 use super::support::{at, open, open_again, open_watched, sound};
 use super::watch::Watch;
 use crate::case::cases;
+use crate::child::{Role, Work};
 use crate::context::Site;
-use crate::{Checked, Context, Failure, ensure, ensure_eq, ensure_kind};
+use crate::twist::Twisted;
+use crate::{Checked, Child, Context, Failure, ensure, ensure_eq, ensure_kind};
 
 cases! { Behaviours;
     a_sweep_removes_what_has_expired_with_its_entries_and_nothing_else,
@@ -25,7 +31,10 @@ cases! { Behaviours;
     a_sweeper_sweeps_at_once_and_again_until_it_is_stopped,
     a_sweeper_outlives_errors_and_ends_with_its_store,
     two_sweeps_at_once_remove_each_record_once,
+    of_sweeps_in_two_processes_each_record_is_counted_once [Reopen, Processes, Share],
 }
+
+pub(super) const ROLES: &[Role] = &[Role { name: "sweep", run: |work| Box::pin(sweep_when_told(work)) }];
 
 /// A record that may expire.
 #[derive(Clone, Debug, PartialEq, Eq, Record, Serialize, Deserialize)]
@@ -215,7 +224,8 @@ async fn a_record_that_cannot_be_read_keeps_no_other_from_going(context: Context
     let scan = Scan { range, reverse: false, limit: 1, max_bytes: usize::MAX, fetch: Fetch::Values };
     let row = site.store.scan(&scan).await?.entries.pop().ok_or_else(|| Failure::new("no row"))?;
     put_notices(&db, [notice(2, Some(50)), notice(3, Some(150))]).await?;
-    for garbage in [&b"\x01garbage"[..], b"\xFFgarbage", b""] {
+    // The last one is a map that has a field, and lacks the others.
+    for garbage in [&b"\x01garbage"[..], b"\xFFgarbage", b"", b"\x01\x81\xA2id\x01"] {
         let writes = [(row.key.clone(), Write::Put(garbage.to_vec().into()))].into();
         site.store.commit(vec![Batch { writes, ..Batch::default() }]).await?;
         put_notices(&db, [notice(2, Some(50))]).await?;
@@ -295,4 +305,83 @@ async fn two_sweeps_at_once_remove_each_record_once(context: Context) -> Checked
     ensure_eq!(records, 150);
     ensure_eq!((stored(&db).await?, db.count::<Notice>().await?), (150, 150));
     sound(&db).await
+}
+
+/// A child that sweeps as often as its argument says, each time when the parent has written the lease of that number, and tells what went.
+async fn sweep_when_told(work: Work) -> Checked {
+    let clock = Arc::new(ManualClock::new(at(EXPIRED)));
+    let db = Database::builder(schema()?).clock(clock).open(work.reopen().await?).await?;
+    work.say("ready")?;
+    let mut revision = Revision::ZERO;
+    for id in 0..work.argument as u32 {
+        while db.get(&Lease::key(&id)).await?.is_none() {
+            revision = db.changed(revision).await?;
+        }
+        work.say(db.sweep_expired().await?.records())?;
+    }
+    Ok(db.close().await?)
+}
+
+/// When the notices of the case below have expired.
+const EXPIRED: i64 = 100;
+
+fn said(child: &mut Child) -> Checked<u64> {
+    let line = child.next_line()?.ok_or_else(|| Failure::new("the child ended"))?;
+    line.parse().map_err(|_| Failure::new(line))
+}
+
+/// Puts off the expiry of some notices; says which of them were still there. To this one's clock none has expired yet.
+async fn put_off(early: &Database, ids: impl IntoIterator<Item = u32>) -> Checked<Vec<u32>> {
+    let mut extended = Vec::new();
+    for id in ids {
+        let there = early.write(|tx| async move {
+            let there = tx.get(&Notice::key(&id)).await?.is_some();
+            if there {
+                tx.update(&notice(id, Some(10_000))).await?;
+            }
+            Ok(there)
+        });
+        if there.await? {
+            extended.push(id);
+        }
+    }
+    Ok(extended)
+}
+
+async fn of_sweeps_in_two_processes_each_record_is_counted_once(context: Context) -> Checked {
+    let (early, site) = open(&context, schema()?).await?;
+    let clock = Arc::new(ManualClock::new(at(EXPIRED)));
+    let watch = Arc::new(Watch::default());
+    let store = Arc::new(Twisted::new(site.store.clone(), watch.clone()));
+    let db = Database::builder(schema()?).clock(clock).open(store).await?;
+    put_notices(&early, (0..200).map(|id| notice(id, Some(i64::from(1 + id % 99))))).await?;
+    let mut child = Child::start(&context, "sweep", &site.place, 2)?;
+    ensure_eq!(child.next_line()?.as_deref(), Some("ready"));
+    let lease = |id| Lease { id, until: at(10_000) };
+
+    // The other process sweeps when this one has read what it is about to remove, and some was put off.
+    let child = Arc::new(Mutex::new(child));
+    let (there, first) = (child.clone(), early.clone());
+    watch.before_commit(async move {
+        ensure_eq!(put_off(&first, 0..10).await?.len(), 10);
+        first.put(&lease(0)).await?;
+        ensure_eq!(said(&mut *there.lock().await)?, 190);
+        Ok(())
+    });
+    ensure_eq!(db.sweep_expired().await?, swept(0), "the other one has counted all of them");
+
+    // Both sweep at once, while expiry is put off.
+    put_notices(&early, (1_000..1_300).map(|id| notice(id, Some(i64::from(1 + id % 99))))).await?;
+    early.put(&lease(1)).await?;
+    let (here, extended) = join(db.sweep_expired(), put_off(&early, (1_000..1_300).rev().step_by(15))).await;
+    let (here, extended) = (here?.records(), extended?);
+    let mut child = child.lock().await;
+    let there = said(&mut child)?;
+    child.wait()?;
+    ensure_eq!(here + there + extended.len() as u64, 300, "{here} here, {there} there, and what was put off");
+    let left = early.query(Notice::EXPIRY).limit(500).page().await?.records;
+    let left: BTreeSet<u32> = left.into_iter().map(|notice| notice.id).collect();
+    ensure_eq!(left, extended.into_iter().chain(0..10).collect(), "what was put off stays, and nothing else");
+    ensure_eq!(stored(&early).await?, left.len() as u64);
+    sound(&early).await
 }

@@ -16,6 +16,7 @@ cases! { Behaviours;
     what_was_sent_stays_sent,
     pending_transactions_come_oldest_first_in_pages,
     finished_transactions_age_out_and_pending_ones_stay,
+    what_was_just_sent_is_known_however_long_ago_it_was_begun,
     what_has_expired_can_be_inserted_once_more,
 }
 
@@ -28,6 +29,7 @@ fn transaction(number: u64) -> SendTransaction {
         message_id: "~local".into(),
         status: TransactionStatus::Pending,
         timestamp: at(number as i64),
+        finished_at: None,
         metadata: None,
     }
 }
@@ -152,19 +154,45 @@ async fn pending_transactions_come_oldest_first_in_pages(context: Context) -> Ch
 }
 
 async fn finished_transactions_age_out_and_pending_ones_stay(context: Context) -> Checked {
-    let (store, _site) = open_matrix(&context).await?;
+    let (store, site) = open_matrix(&context).await?;
     for number in 1..=6 {
         store.begin_transaction(&transaction(number)).await?;
     }
-    for number in [1, 2, 6] {
-        store.finish_transaction(&format!("txn{number}").as_str().into(), &SendOutcome::sent("$e")).await?;
+    for (number, outcome) in [
+        (1, SendOutcome::sent("$e")),
+        (3, SendOutcome::failed()),
+        (2, SendOutcome::sent("$e")),
+        (6, SendOutcome::sent("$e")),
+    ] {
+        site.clock.set(at(100 * number));
+        let finished = store.finish_transaction(&format!("txn{number}").as_str().into(), &outcome).await?;
+        ensure_eq!(finished.finished_at, Some(at(100 * number)));
     }
-    store.finish_transaction(&"txn3".into(), &SendOutcome::failed()).await?;
-    ensure_eq!(store.age_out_transactions(at(1)).await?, 0, "at the time itself");
-    ensure_eq!(store.age_out_transactions(at(6)).await?, 3, "1, 2 and 3");
+    ensure_eq!(store.age_out_transactions(at(100)).await?, 0, "at the time itself");
+    ensure_eq!(store.age_out_transactions(at(600)).await?, 3, "1, 2 and 3");
     ensure!(store.begin_transaction(&transaction(1)).await?.is_first(), "an id that aged out is new");
     ensure!(!store.begin_transaction(&transaction(4)).await?.is_first(), "what is pending stays");
     ensure!(!store.begin_transaction(&transaction(6)).await?.is_first(), "what is recent stays");
+    sound(store.database()).await
+}
+
+/// Begun, then offline for a month.
+async fn what_was_just_sent_is_known_however_long_ago_it_was_begun(context: Context) -> Checked {
+    const MONTH: i64 = 30 * 86_400_000;
+    let (store, site) = open_matrix(&context).await?;
+    store.begin_transaction(&transaction(1)).await?;
+    let now = at(MONTH + 1_000);
+    site.clock.set(now);
+    store.finish_transaction(&"txn1".into(), &SendOutcome::failed()).await?;
+    site.clock.set(at(2 * MONTH));
+    store.finish_transaction(&"txn1".into(), &SendOutcome::sent("$1")).await?;
+    ensure_eq!(store.age_out_transactions(now.saturating_add(1)).await?, 0, "it was given up then, and sent now");
+    let replay = store.begin_transaction(&transaction(1)).await?.stored();
+    ensure_eq!(replay.map(|stored| stored.status), Some(TransactionStatus::Sent), "a retry sends nothing");
+    // What is told again of the same sending does not keep it longer.
+    site.clock.set(at(3 * MONTH));
+    store.finish_transaction(&"txn1".into(), &SendOutcome::sent("$1")).await?;
+    ensure_eq!(store.age_out_transactions(at(2 * MONTH + 1)).await?, 1);
     sound(store.database()).await
 }
 

@@ -1,18 +1,22 @@
 //! Messages go by age and by count, of each room and of all rooms together, the oldest first, and only those that the policy does not keep.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use futures_util::TryStreamExt;
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 use strongroom_core::engine::{self, StorageEngine};
 use strongroom_core::matrix::{MatrixStore, Message, Room, RoomId, SendTransaction};
+use strongroom_core::store::Revision;
 use strongroom_core::{Dropped, Json, Record, Result, RetentionPolicy, RetentionRule, Schema, Timestamp};
+use tokio::sync::Mutex;
 
 use super::support::{at, open, open_again, open_matrix, open_watched, sound};
 use crate::case::cases;
+use crate::child::{Role, Work};
 use crate::groups::crash::random::Random;
-use crate::{Checked, Context, Failure, ensure, ensure_eq};
+use crate::{Checked, Child, Context, Failure, ensure, ensure_eq};
 
 cases! { Behaviours;
     what_is_older_than_the_age_goes_and_what_is_as_old_stays,
@@ -27,7 +31,10 @@ cases! { Behaviours;
     a_policy_goes_over_hundreds_of_rooms,
     the_engine_keeps_conversations_alike,
     what_has_expired_counts_for_nothing,
+    of_retentions_in_two_processes_each_message_is_counted_once [Reopen, Processes, Share],
 }
+
+pub(super) const ROLES: &[Role] = &[Role { name: "retain", run: |work| Box::pin(retain_when_told(work)) }];
 
 type Policy = RetentionPolicy<RoomId>;
 
@@ -290,11 +297,9 @@ async fn a_retention_that_another_overtakes_takes_nothing_more(context: Context)
     sound(store.database()).await
 }
 
-async fn a_room_keeps_its_derived_state_without_its_messages(context: Context) -> Checked {
-    let (store, _site) = open_matrix(&context).await?;
-    put(&store, &[message(0, 1, 100)]).await?;
-    let known = Room {
-        room_id: room(0),
+fn known_room(number: usize) -> Room {
+    Room {
+        room_id: room(number),
         creator: "@ada:example.org".into(),
         version: "11".to_owned(),
         membership: strongroom_core::matrix::Membership::Join,
@@ -302,7 +307,13 @@ async fn a_room_keeps_its_derived_state_without_its_messages(context: Context) -
         aliases: Vec::new(),
         last_event: at(100),
         created_at: at(1),
-    };
+    }
+}
+
+async fn a_room_keeps_its_derived_state_without_its_messages(context: Context) -> Checked {
+    let (store, _site) = open_matrix(&context).await?;
+    put(&store, &[message(0, 1, 100)]).await?;
+    let known = known_room(0);
     store.database().put(&known).await?;
     ensure_eq!(store.retain_messages(&all(counts(0)), false).await?.dropped().records(), 1);
     ensure!(store.database().get(&Room::key(&room(0))).await? == Some(known), "the room changed");
@@ -381,4 +392,57 @@ async fn what_has_expired_counts_for_nothing(context: Context) -> Checked {
     left.sort_unstable();
     ensure_eq!(left, [11, 13, 14, 16, 17, 19, 20, 22, 23]);
     sound(&db).await
+}
+
+/// A child that keeps the newest messages of all rooms, as often as its argument says, each time when the parent has put one more room, and
+/// tells what went.
+async fn retain_when_told(work: Work) -> Checked {
+    let store = MatrixStore::open(work.reopen().await?).await?;
+    work.say("ready")?;
+    let mut revision = Revision::ZERO;
+    for rounds in 0..work.argument {
+        while store.database().count::<Room>().await? <= rounds {
+            revision = store.database().changed(revision).await?;
+        }
+        work.say(store.retain_messages(&all(counts(20)), false).await?.dropped().records())?;
+    }
+    Ok(store.database().close().await?)
+}
+
+fn said(child: &mut Child) -> Checked<u64> {
+    let line = child.next_line()?.ok_or_else(|| Failure::new("the child ended"))?;
+    line.parse().map_err(|_| Failure::new(line))
+}
+
+async fn of_retentions_in_two_processes_each_message_is_counted_once(context: Context) -> Checked {
+    let (other, site) = open_matrix(&context).await?;
+    let (db, watch) = open_watched(&site, strongroom_core::matrix::schema()).await?;
+    let store = MatrixStore::new(db)?;
+    put(&other, &(0..60).map(|time| message(time % 3, time, time as i64)).collect::<Vec<_>>()).await?;
+    let mut child = Child::start(&context, "retain", &site.place, 2)?;
+    ensure_eq!(child.next_line()?.as_deref(), Some("ready"));
+
+    // The other process is done when this one has counted.
+    let child = Arc::new(Mutex::new(child));
+    let (there, first) = (child.clone(), other.clone());
+    watch.after_summary(async move {
+        first.database().put(&known_room(0)).await?;
+        ensure_eq!(said(&mut *there.lock().await)?, 40);
+        Ok(())
+    });
+    ensure_eq!(store.retain_messages(&all(counts(20)), false).await?.dropped().records(), 0);
+
+    // Both at once.
+    put(&other, &(100..400).map(|time| message(time % 3, time, time as i64)).collect::<Vec<_>>()).await?;
+    other.database().put(&known_room(1)).await?;
+    let here = store.retain_messages(&all(counts(20)), false).await?.dropped().records();
+    let mut child = child.lock().await;
+    let there = said(&mut child)?;
+    child.wait()?;
+    ensure_eq!(here + there, 300, "{here} here, {there} there");
+    for number in 0..3 {
+        let expected: Vec<i64> = (380..400).filter(|time| time % 3 == number as i64).collect();
+        ensure_eq!(times(&other, number).await?, expected);
+    }
+    sound(other.database()).await
 }

@@ -9,7 +9,7 @@ use super::super::commit::commit_alone;
 use super::super::context::Context;
 use super::super::keyspace::CHANGE_LOG_FLOOR;
 use super::super::value;
-use crate::store::{Batch, Content, Guard, Read, Revision, Row, StoredKey, Write};
+use crate::store::{Batch, Content, Entry, Guard, Read, Revision, Row, StoredKey, Write};
 use crate::{Error, ErrorKind, Result};
 
 /// The log's row about itself. It is made when the log is first read.
@@ -52,10 +52,25 @@ impl Floor {
         }
     }
 
-    /// Reads it from a view.
+    /// Reads it.
     pub(super) async fn read(read: &dyn Read) -> Result<Option<Self>> {
-        Floor::of(read.get(&[key()]).await?.rows.pop().flatten())
+        Ok(Floor::read_at(read).await?.0)
     }
+
+    /// Reads it, and tells the newest revision of that moment.
+    pub(super) async fn read_at(read: &dyn Read) -> Result<(Option<Self>, Revision)> {
+        let mut found = read.get(&[key()]).await?;
+        Ok((Floor::of(found.rows.pop().flatten())?, found.as_of))
+    }
+}
+
+/// Checks a row of its keyspace: there is one, and it can be read.
+pub(crate) fn check_floor(row: Entry) -> Result<()> {
+    let Entry { key: found, revision, content, .. } = row;
+    if found != key() {
+        return Err(Error::new(ErrorKind::Corrupt, "the change log's floor: a second row"));
+    }
+    Floor::of(content.map(|content| Row { revision, content })).map(drop)
 }
 
 /// Where it is.
@@ -66,9 +81,8 @@ pub(super) fn key() -> StoredKey {
 /// The log's number, and the newest revision when it was read.
 pub(super) async fn identify(context: &Context) -> Result<(u64, Revision)> {
     loop {
-        let mut found = context.store.get(&[key()]).await?;
-        if let Some(floor) = Floor::of(found.rows.pop().flatten())? {
-            return Ok((floor.log, found.as_of));
+        if let (Some(floor), newest) = Floor::read_at(&*context.store).await? {
+            return Ok((floor.log, newest));
         }
         make(context).await?;
     }

@@ -17,17 +17,19 @@ use futures_util::Stream;
 use super::keyspace::{CHANGE_LOG, CHANGE_LOG_FLOOR};
 use super::query::Source;
 use super::{Database, Snapshot};
+use crate::observe::operation;
 use crate::store::Caches;
 use crate::{Error, Result};
 
 pub use change::{Change, ChangeKind};
 pub use cursor::ChangeCursor;
+pub(super) use floor::check_floor;
 pub(super) use log::ChangeList;
 pub(super) use read::decode;
 pub use read::{ChangePage, Changes, RecordPage};
 pub use trim::Trim;
 
-/// No cache may keep what the change log says of itself: of the log, all is read in one view.
+/// No cache may keep what the change log says of itself: the floor must be as new as the log that is read beside it.
 pub(super) fn forbid_caches(caches: &Caches) {
     caches.forbid(CHANGE_LOG.range());
     caches.forbid(CHANGE_LOG_FLOOR.range());
@@ -106,7 +108,8 @@ impl Database {
     ///
     /// `InvalidInput` if a cursor to keep is of another database; `Corrupt`; as [`write`](Database::write). What was removed before stays so.
     pub async fn trim_changes(&self, trim: Trim) -> Result<u64> {
-        trim::trim(&self.context, &trim).await.map_err(|error| error.during("trim changes"))
+        let trimmed = operation("trim_changes").counting(trim::trim(&self.context, &trim), |rows| *rows);
+        trimmed.await.map_err(|error| error.during("trim changes"))
     }
 }
 

@@ -21,7 +21,7 @@ struct Watch {
 impl Changes {
     /// The changes as a stream: first what there is, then what is being written, also by other processes, without a gap between the two.
     ///
-    /// It holds one page and no view, and hinders no writer, however slow its reader is. Dropped, it can be begun again from the
+    /// It holds one page and never a view, and hinders no writer, however slow its reader is. Dropped, it can be begun again from the
     /// [cursor](Change::cursor) of the last change. Commits that write nothing of what is asked for wake it, and give no item.
     ///
     /// # Errors

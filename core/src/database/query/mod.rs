@@ -25,11 +25,11 @@ use super::context::Context;
 use super::keyspace::record_key;
 use super::rows::{damaged, record_value};
 use super::transaction::Transaction;
-use crate::Result;
 use crate::key::{Component, Components};
 use crate::observe::operation;
 use crate::schema::{Exact, Index, IndexRef, Key, Ordered, Record};
-use crate::store::{Fetch, Page as StoredPage, Read, Scan};
+use crate::store::{Fetch, Page as StoredPage, Read, Row, Scan, StoredKey};
+use crate::{Result, Timestamp};
 
 /// Bytes after which one page of the store ends; the query goes on with the next.
 const PAGE_BYTES_MAX: usize = 4 << 20;
@@ -449,20 +449,27 @@ async fn read_by_key<R: Record>(source: &impl Source, keys: &[Key<R>]) -> Result
     let mut asked = keys.iter();
     for keys in stored.chunks(context.store.info().limits.get_keys_max.max(1)) {
         for ((key, row), asked) in keys.iter().zip(source.read().get(keys).await?.rows).zip(&mut asked) {
-            let record: Option<R> = match row.map(|row| row.content) {
-                None => None,
-                Some(content) => {
-                    let value = record_value(content, R::COLLECTION.name, key)?;
-                    Some(context.decode(value, key)?)
-                }
-            };
-            if record.as_ref().is_some_and(|record| Key::of(record) != *asked) {
-                return Err(damaged(R::COLLECTION.name, "the record of another key", key));
-            }
-            records.push(record.filter(|record| record.expires_at().is_none_or(|at| at > now)));
+            records.push(open_row(context, asked, key, row, now)?);
         }
     }
     Ok(records)
+}
+
+/// The record of a row that was read by its key, if it lives.
+pub(super) fn open_row<R: Record>(
+    context: &Context,
+    asked: &Key<R>,
+    key: &StoredKey,
+    row: Option<Row>,
+    now: Timestamp,
+) -> Result<Option<R>> {
+    let Some(Row { content, .. }) = row else { return Ok(None) };
+    let value = record_value(content, R::COLLECTION.name, key)?;
+    let record: R = context.decode(value, key)?;
+    if Key::of(&record) != *asked {
+        return Err(damaged(R::COLLECTION.name, "the record of another key", key));
+    }
+    Ok(Some(record).filter(|record| record.expires_at().is_none_or(|at| at > now)))
 }
 
 /// Reads up to `limit` records that live.

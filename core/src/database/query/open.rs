@@ -20,7 +20,7 @@ pub struct Damage {
 
 impl Damage {
     /// Whether the row is at fault; a value of an unknown version may as well be one whose first byte was damaged.
-    pub(super) fn is_of_the_row(&self) -> bool {
+    pub(in super::super) fn is_of_the_row(&self) -> bool {
         self.error.is_corrupt() || self.error.kind() == ErrorKind::UnsupportedVersion
     }
 }

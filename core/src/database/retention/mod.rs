@@ -14,6 +14,7 @@ use serde::Serialize;
 use super::Database;
 use super::query::{Plan, Query, live_keys, read_page};
 use crate::key::{Component, Components};
+use crate::observe::operation;
 use crate::schema::{Exact, Index, Ordered, Record};
 use crate::store::{KeyRange, StoredKey};
 use crate::{Result, Timestamp};
@@ -117,7 +118,9 @@ impl Database {
     ) -> Result<Retained<G>> {
         let index = Plan { skip_damaged: true, ..Plan::new(index.index) };
         let retention = Retention { db: self, index, policy, now: self.now(), dry_run };
-        retention.run::<R>().await.map_err(|error| error.during("retain"))
+        let watch = operation("retain").on(R::COLLECTION.name);
+        let retained = watch.counting(retention.run::<R>(), |retained| retained.dropped().records());
+        retained.await.map_err(|error| error.during("retain"))
     }
 }
 

@@ -34,6 +34,9 @@ pub struct DeviceKeys {
 }
 
 /// A key that begins one session and is then used up.
+///
+/// [`MatrixStore::publish_one_time_keys`](crate::matrix::MatrixStore::publish_one_time_keys) stores it. A plain `put` of a key that was used would
+/// make it unused again.
 #[derive(Clone, PartialEq, Serialize, Deserialize, Record)]
 #[record(id = 6, name = "one_time_keys", key(user_id, device_id, key_id))]
 #[index(id = 1, name = "device_keys", on(user_id, device_id))]

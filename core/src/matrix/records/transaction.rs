@@ -11,6 +11,7 @@ use crate::{Json, Record, Timestamp};
 #[record(id = 12, name = "transactions", key(txn_id))]
 #[index(id = 1, name = "room_transactions", on(room_id, timestamp: ordered))]
 #[index(id = 2, name = "pending", on(status, timestamp: ordered))]
+#[index(id = 3, name = "finished", on(finished_at: ordered))]
 pub struct SendTransaction {
     /// The client's id of it.
     pub txn_id: TransactionId,
@@ -22,6 +23,9 @@ pub struct SendTransaction {
     pub status: TransactionStatus,
     /// When it began.
     pub timestamp: Timestamp,
+    /// When it was sent, or given up last; absent while it is pending.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<Timestamp>,
     /// What the client keeps with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Json>,

@@ -8,7 +8,33 @@ use super::MatrixStore;
 use crate::matrix::{DeviceId, OneTimeKey, UserId};
 use crate::{Result, Timestamp};
 
+/// Keys that are published in one step.
+const CHUNK: usize = 200;
+
 impl MatrixStore {
+    /// Publishes keys; says how many of them are there for the first time. A key whose id is there, used or not, stays as it is: so a key that
+    /// was given away is never given again, however often it is published.
+    ///
+    /// It goes in steps of a few hundred, each atomic. After an error some are published; call it again.
+    ///
+    /// # Errors
+    ///
+    /// As [`Database::write`](crate::Database::write).
+    pub async fn publish_one_time_keys(&self, keys: &[OneTimeKey]) -> Result<u64> {
+        let mut published = 0;
+        for chunk in keys.chunks(CHUNK) {
+            let step = self.db.write(|tx| async move {
+                let mut published = 0;
+                for key in chunk {
+                    published += u64::from(tx.insert_once(key).await?.is_first());
+                }
+                Ok(published)
+            });
+            published += step.await?;
+        }
+        Ok(published)
+    }
+
     /// Claims the oldest unclaimed key of a device for an algorithm, and marks it as used in the same atomic step. `None` if none is left.
     ///
     /// However many claim at the same time, in however many processes, each is given another key.

@@ -40,7 +40,7 @@ impl MatrixStore {
         self.db.insert_once(transaction).await
     }
 
-    /// Notes how a sending ended, and gives what is stored now. What was sent stays so: a later `Failed`, of a second attempt, changes
+    /// Notes how and when a sending ended, and gives what is stored now. What was sent stays so: a later `Failed`, of a second attempt, changes
     /// nothing. What had failed can still be sent.
     ///
     /// # Errors
@@ -58,6 +58,7 @@ impl MatrixStore {
                 return Ok(transaction);
             }
             transaction.status = outcome.status;
+            transaction.finished_at = Some(self.db.now());
             if let Some(message_id) = &outcome.message_id {
                 transaction.message_id = message_id.clone();
             }
@@ -84,8 +85,9 @@ impl MatrixStore {
         }
     }
 
-    /// Deletes what is finished and was begun before a time; says how many there were. What is pending stays, however old. Its id counts as new
-    /// afterwards, so `before` must lie further back than anybody would retry.
+    /// Deletes what was finished before a time; says how many there were. What is pending stays, however old. Its id counts as new
+    /// afterwards, so `before` must lie further back than anybody would retry. It goes by [`finished_at`](SendTransaction::finished_at), not by
+    /// the beginning: who was offline for a month and has just sent is still known.
     ///
     /// It goes in steps of a few hundred, each atomic. After an error some are deleted; call it again.
     ///
@@ -93,10 +95,6 @@ impl MatrixStore {
     ///
     /// Those of [`Query::delete`](crate::Query::delete).
     pub async fn age_out_transactions(&self, before: Timestamp) -> Result<u64> {
-        let mut deleted = 0;
-        for status in [TransactionStatus::Sent, TransactionStatus::Failed] {
-            deleted += self.db.query(SendTransaction::PENDING).equal(&status).before(before).delete().await?;
-        }
-        Ok(deleted)
+        self.db.query(SendTransaction::FINISHED).before(before).delete().await
     }
 }

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use strongroom_core::store::Revision;
+use strongroom_core::store::{Batch, Content, Entry, Fetch, KeyRange, Revision, Scan, Write};
 use strongroom_core::{ChangeCursor, ErrorKind};
 
 use super::super::support::open_again;
 use super::support::{Cover, Delete, Put, Track, all, open, schema, story, told};
 use crate::case::cases;
+use crate::context::Site;
 use crate::{Checked, Context, Failure, ensure, ensure_eq, ensure_kind};
 
 cases! { Behaviours;
@@ -18,6 +19,8 @@ cases! { Behaviours;
     a_view_and_the_feed_from_it_are_all_there_is,
     a_feed_goes_on_after_a_reopening [Reopen],
     a_cursor_of_another_database_is_refused,
+    a_damaged_record_can_be_passed_over,
+    a_page_of_long_records_ends_early_and_goes_on,
 }
 
 /// Tasks that write at the same time, and transactions of each.
@@ -212,5 +215,73 @@ async fn a_cursor_of_another_database_is_refused(context: Context) -> Checked {
     let error = ensure_kind!(other.changes(cursor.clone()).page().await, ErrorKind::InvalidInput);
     ensure!(error.to_string().contains("another database"), "it says why: {error}");
     ensure_kind!(other.trim_changes(strongroom_core::Trim::all().keep(cursor)).await, ErrorKind::InvalidInput);
+    Ok(())
+}
+
+/// The value of a track, as it is stored.
+async fn write_raw(site: &Site, id: u32, value: &'static [u8]) -> Checked {
+    let limit = 100;
+    let scan = Scan {
+        range: KeyRange::prefix(&[0, 1, 0]),
+        reverse: false,
+        limit,
+        max_bytes: usize::MAX,
+        fetch: Fetch::Values,
+    };
+    let rows = site.store.scan(&scan).await?.entries;
+    let text = format!("track {id}");
+    let is_it = |entry: &&Entry| match &entry.content {
+        Some(Content::Value(value)) => value.windows(text.len()).any(|window| window == text.as_bytes()),
+        _ => false,
+    };
+    let row = rows.iter().find(is_it).ok_or_else(|| Failure::new("no such row"))?;
+    let writes = [(row.key.clone(), Write::Put(value.into()))].into();
+    site.store.commit(vec![Batch { writes, ..Batch::default() }]).await?;
+    Ok(())
+}
+
+async fn a_damaged_record_can_be_passed_over(context: Context) -> Checked {
+    let (db, site) = open(&context).await?;
+    for id in 0..5 {
+        db.put(&Track::new(id)).await?;
+    }
+    write_raw(&site, 2, b"\x01garbage").await?;
+    ensure_kind!(db.changes(ChangeCursor::START).records::<Track>().await, ErrorKind::Corrupt);
+    let page = db.changes(ChangeCursor::START).skip_damaged().records::<Track>().await?;
+    let key = |id: u32| Track::key("r", &id);
+    ensure_eq!(page.records, [0, 1, 3, 4].map(|id| (key(id), Some(Track::new(id)))));
+    ensure_eq!(page.damaged.iter().map(|(key, _)| key.clone()).collect::<Vec<_>>(), [key(2)]);
+    ensure!(page.damaged[0].1.error.is_corrupt(), "{:?}", page.damaged);
+    ensure!(!page.more);
+    ensure_eq!(db.changes(page.next).skip_damaged().records::<Track>().await?.damaged.len(), 0, "it comes once");
+    Ok(())
+}
+
+async fn a_page_of_long_records_ends_early_and_goes_on(context: Context) -> Checked {
+    let (db, _site) = open(&context).await?;
+    let long = |id: u32| Track { text: "x".repeat(160 << 10), ..Track::new(id) };
+    for some in 0..12 {
+        db.write(|tx| async move {
+            for id in 8 * some..8 * some + 8 {
+                tx.put(&long(id)).await?;
+            }
+            Ok(())
+        })
+        .await?;
+    }
+    db.put(&long(0)).await?;
+    let (mut since, mut sizes, mut ids) = (ChangeCursor::START, Vec::new(), Vec::new());
+    loop {
+        let page = db.changes(since).records::<Track>().await?;
+        sizes.push(page.records.len());
+        ids.extend(page.records.iter().filter_map(|(_, now)| now.as_ref().map(|track| track.id)));
+        since = page.next;
+        if !page.more {
+            break;
+        }
+    }
+    ensure_eq!(sizes, [32, 32, 32], "about 5 MiB each");
+    ensure_eq!(ids, (1..96).chain([0]).collect::<Vec<_>>());
+    ensure_eq!(all(&db, &since, 500).await?.len(), 0);
     Ok(())
 }

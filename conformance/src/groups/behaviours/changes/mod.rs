@@ -5,6 +5,7 @@ mod feed;
 mod listed;
 mod processes;
 mod support;
+mod sync;
 mod trim;
 mod watch;
 
@@ -18,5 +19,5 @@ pub(super) const ROLES: &[Role] = &[
 ];
 
 pub(super) fn cases() -> Vec<Case> {
-    [listed::CASES, feed::CASES, watch::CASES, trim::CASES, begin::CASES, processes::CASES].concat()
+    [listed::CASES, feed::CASES, watch::CASES, trim::CASES, begin::CASES, processes::CASES, sync::CASES].concat()
 }

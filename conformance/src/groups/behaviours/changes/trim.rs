@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use strongroom_core::store::Limits;
+use futures_util::future::join_all;
+use strongroom_core::store::{Batch, Limits, StoredKey, Write};
 use strongroom_core::{ChangeCursor, Database, ErrorKind, Trim};
 
-use super::super::support::{at, open_again};
+use super::super::support::{at, open_again, open_watched};
 use super::support::{Put, Track, all, log_rows, open, schema, told};
 use crate::case::cases;
 use crate::groups::typed::support::poll_at_most;
@@ -17,6 +18,9 @@ cases! { Behaviours;
     a_long_log_is_trimmed_in_steps,
     an_interrupted_trim_leaves_no_gap,
     a_reader_beside_trims_has_no_gap,
+    trims_at_once_keep_the_newest_and_count_each_row_once,
+    a_trim_that_another_overtakes_removes_nothing_more,
+    a_damaged_floor_is_found,
 }
 
 const NOTHING: [u32; 0] = [];
@@ -148,5 +152,60 @@ async fn a_reader_beside_trims_has_no_gap(context: Context) -> Checked {
         }
     }
     writer.await.map_err(|error| Failure::new(error.to_string()))??;
+    Ok(())
+}
+
+async fn trims_at_once_keep_the_newest_and_count_each_row_once(context: Context) -> Checked {
+    let limits = Limits { batch_writes_max: 20, ..context.limits() };
+    let site = context.open_with(limits).await?;
+    let db = open_again(&site, schema()?).await?;
+    let other = open_again(&site, schema()?).await?;
+    for id in 0..100 {
+        db.put(&Track::new(id)).await?;
+    }
+    let trims = [&db, &other, &db, &other].map(|db| {
+        let db = db.clone();
+        tokio::spawn(async move { db.trim_changes(Trim::all().but_newest(30)).await })
+    });
+    let mut removed = 0;
+    for trim in join_all(trims).await {
+        removed += trim.map_err(|error| Failure::new(error.to_string()))??;
+    }
+    ensure_eq!((removed, log_rows(&*site.store).await?.len()), (70, 30), "removed, and left");
+    Ok(())
+}
+
+/// The other one trims when this one has counted the rows, and once more when it is about to remove some.
+async fn a_trim_that_another_overtakes_removes_nothing_more(context: Context) -> Checked {
+    let (other, site) = open(&context).await?;
+    let (db, watch) = open_watched(&site, schema()?).await?;
+    for id in 0..30 {
+        other.put(&Track::new(id)).await?;
+    }
+    let overtake = |newest, removed| {
+        let other = other.clone();
+        async move {
+            ensure_eq!(other.trim_changes(Trim::all().but_newest(newest)).await?, removed);
+            Checked::Ok(())
+        }
+    };
+    watch.after_summary(overtake(20, 10));
+    ensure_eq!(db.trim_changes(Trim::all().but_newest(20)).await?, 0, "all had gone when it was counted");
+    watch.before_commit(overtake(15, 5));
+    ensure_eq!(db.trim_changes(Trim::all().but_newest(10)).await?, 5, "what the other one had left");
+    ensure_eq!(log_rows(&*site.store).await?.len(), 10);
+    Ok(())
+}
+
+async fn a_damaged_floor_is_found(context: Context) -> Checked {
+    let (db, site) = open(&context).await?;
+    db.put(&Track::new(1)).await?;
+    db.change_cursor().await?;
+    ensure_eq!(db.verify().await?.problems.len(), 0);
+    let writes = [(StoredKey::from(vec![0, 0, 4]), Write::Put(b"\x01garbage".as_slice().into()))].into();
+    site.store.commit(vec![Batch { writes, ..Batch::default() }]).await?;
+    ensure_kind!(db.change_cursor().await, ErrorKind::Corrupt);
+    let problems = db.verify().await?.problems;
+    ensure_eq!(problems.iter().map(|problem| problem.collection.as_str()).collect::<Vec<_>>(), ["the change log"]);
     Ok(())
 }

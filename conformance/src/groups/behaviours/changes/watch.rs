@@ -3,10 +3,11 @@
 use std::pin::pin;
 
 use futures_util::{FutureExt, StreamExt};
-use strongroom_core::store::Revision;
+use strongroom_core::store::{Limits, Revision};
 use strongroom_core::{Change, ChangeCursor, Database, ErrorKind, Result, Trim};
 
-use super::support::{Cover, Delete, Draft, Put, Track, open, told};
+use super::super::support::open_again;
+use super::support::{Cover, Delete, Draft, Put, Track, open, schema, told};
 use crate::case::cases;
 use crate::{Checked, Context, Failure, ensure, ensure_eq, ensure_kind};
 
@@ -17,6 +18,7 @@ cases! { Behaviours;
     a_dropped_wait_of_a_watch_loses_nothing,
     a_slow_watch_hinders_nobody,
     a_watch_ends_when_the_database_is_closed,
+    a_watch_needs_no_view,
 }
 
 fn some(change: Option<Result<Change>>) -> Checked<Change> {
@@ -178,5 +180,25 @@ async fn a_watch_ends_when_the_database_is_closed(context: Context) -> Checked {
     closed?;
     ensure_kind!(next.ok_or_else(|| Failure::new("it ended without a word"))?, ErrorKind::Closed);
     ensure!(watch.next().await.is_none(), "nothing comes after an error");
+    Ok(())
+}
+
+/// Others hold all the views that there may be.
+async fn a_watch_needs_no_view(context: Context) -> Checked {
+    let limits = Limits { snapshots_max: 2, ..context.limits() };
+    let site = context.open_with(limits).await?;
+    let db = open_again(&site, schema()?).await?;
+    let mut watch = pin!(db.watch(ChangeCursor::START));
+    db.put(&Track::new(1)).await?;
+    ensure_eq!(told(&some(watch.next().await)?), (Put, 1));
+    let mut held = Vec::new();
+    while let Ok(view) = db.snapshot().await {
+        held.push(view);
+        ensure!(held.len() < 100, "views without a limit");
+    }
+    for id in 2..5 {
+        db.put(&Track::new(id)).await?;
+        ensure_eq!(told(&some(watch.next().await)?), (Put, id));
+    }
     Ok(())
 }

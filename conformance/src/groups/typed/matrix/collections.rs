@@ -128,6 +128,7 @@ macro_rules! each_record {
                 message_id: event(),
                 status: TransactionStatus::Pending,
                 timestamp: at(10),
+                finished_at: Some(at(11)),
                 metadata: None,
             }
         );
