@@ -55,14 +55,17 @@ impl Batch<'_> {
         changed
     }
 
-    /// Removes what members have from an event that was redacted.
-    pub(super) fn redact_members(&mut self, (room, event): &(RoomId, EventId)) {
-        let set_by = |member: &&RoomMember| member.room_id == *room && member.event_id.as_ref() == Some(event);
+    /// Removes what members have from an event that was redacted; whether any had.
+    pub(super) fn redact_members(&mut self, (room, event): &(RoomId, EventId)) -> bool {
+        let set_by = |member: &&RoomMember| {
+            !member.redacted && member.room_id == *room && member.event_id.as_ref() == Some(event)
+        };
         let members: Vec<RoomMember> = self.members.iter().filter(set_by).cloned().collect();
-        for mut member in members {
+        for mut member in members.iter().cloned() {
             redact_member(&mut member);
             self.merge_member(member);
         }
+        !members.is_empty()
     }
 
     /// Notes that a room had something at a time.
