@@ -2,6 +2,7 @@
 
 use super::batch::Batch;
 use super::event::MEMBER;
+use super::state::POWER_LEVELS;
 use super::table::Row;
 use super::update::Verdict;
 use crate::Timestamp;
@@ -36,6 +37,12 @@ impl Batch<'_> {
             redact_member(&mut member);
         }
         self.touch(&id.0, member.updated_at);
+        // The power that the room's state gives is what the stored member has, and no difference.
+        if self.state_of(&id.0, POWER_LEVELS).is_some()
+            && let Some(known) = self.members.get(&id)
+        {
+            member.power_level = known.power_level;
+        }
         let changed = self.merge_member(member);
         if self.members.get(&id).is_some_and(|member| member.membership != Membership::Invite) {
             self.invitations.remove(&id);
