@@ -25,7 +25,8 @@ use crate::{Error, ErrorKind, Result};
 /// # Deletion
 ///
 /// To a merge, a record that was deleted was never there, and an older version that comes late brings it back. So what others
-/// merge is not deleted: a newer version says that it is gone, a tombstone, and takes part in the rule as any other.
+/// merge is not deleted: a newer version says that it is gone, a tombstone, and takes part in the rule as any other. A stored version that has
+/// expired counts as none, swept or not.
 ///
 /// # Example
 ///

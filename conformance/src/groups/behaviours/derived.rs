@@ -1,20 +1,30 @@
 //! What a room's record says of its members and messages is right after each step, in every view.
 
 use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use async_trait::async_trait;
+use bytes::Bytes;
 use futures_util::future::{join, join_all};
 use strongroom_core::matrix::{
     ImportOptions, Importer, MatrixStore, Membership, Message, RawEvent, Room, RoomMember, RoomState, export_event,
     schema,
 };
-use strongroom_core::{ErrorKind, Merged, Timestamp};
+use strongroom_core::store::{Batch, Fetch, KeyRange, Read, Rows, Scan, Store, StoredKey, Write};
+use strongroom_core::{Database, ErrorKind, Merged, Record, Result, Timestamp, Verification};
+use tokio::sync::oneshot;
 
-use super::rooms::{ADA, ME, ROOM, export, json, member, message, redaction, room, room_id, sound, state_event, topic};
-use super::support::{at, open, open_matrix};
+use super::rooms::{
+    ADA, ME, ROOM, export, json, member, message, redaction, room, room_id, sound, state_event, stored, topic,
+};
+use super::support::{at, open, open_matrix, open_watched};
+use super::watch::Watch;
 use crate::case::cases;
 use crate::child::{Role, Work};
 use crate::groups::semantics::support::{poll_once, steps};
-use crate::{Checked, Child, Context, ensure, ensure_eq, ensure_kind};
+use crate::twist::{Twist, Twisted};
+use crate::{Checked, Child, Context, Failure, ensure, ensure_eq, ensure_kind};
 
 /// What child processes do.
 pub(super) const ROLES: &[Role] = &[Role { name: "save members", run: |work| Box::pin(save_members(work)) }];
@@ -26,8 +36,13 @@ cases! { Behaviours;
     an_event_of_a_state_changes_all_that_follows_from_it,
     saves_of_a_room_at_once_are_all_there,
     a_save_that_is_left_alone_holds_up_nobody,
+    a_save_whose_transaction_another_one_began_and_left_is_carried_on,
+    a_panic_in_a_transaction_of_saves_leaves_nobody_waiting,
+    a_record_that_cannot_be_read_fails_no_save_but_its_own,
     a_save_that_is_dropped_happens_whole_or_not_at_all,
     verify_finds_what_was_written_past_the_rules_and_repair_rights_it,
+    verify_judges_a_room_in_which_something_cannot_be_read,
+    a_member_saved_again_is_unchanged_whatever_power_it_says,
     saves_and_an_import_of_the_same_events_end_alike,
     members_that_two_processes_save_are_all_counted [Reopen, Processes, Share],
 }
@@ -179,6 +194,108 @@ async fn a_save_that_is_left_alone_holds_up_nobody(context: Context) -> Checked 
     sound(&store).await
 }
 
+/// Lets the next commit stand still before it begins, until what this gives is dropped.
+fn pause(watch: &Watch) -> oneshot::Sender<()> {
+    let (gate, dropped) = oneshot::channel();
+    watch.before_commit(async {
+        let _ = dropped.await;
+        Ok(())
+    });
+    gate
+}
+
+/// One that waits need not have polled the transaction that has its update.
+async fn a_save_whose_transaction_another_one_began_and_left_is_carried_on(context: Context) -> Checked {
+    let site = context.open().await?;
+    let (db, watch) = open_watched(&site, schema()).await?;
+    let store = MatrixStore::new(db)?;
+    let [a, b, c] = [message("$1", 1, "one")?, message("$2", 2, "two")?, message("$3", 3, "three")?];
+    let gate = pause(&watch);
+    let mut first = Box::pin(store.save_message(&a));
+    ensure!(poll_once(&mut first).is_pending(), "the first is under way");
+    let (mut second, mut third) = (Box::pin(store.save_message(&b)), Box::pin(store.save_message(&c)));
+    ensure!(poll_once(&mut second).is_pending() && poll_once(&mut third).is_pending(), "the others wait for it");
+    drop(gate);
+    ensure_eq!(first.await?, Merged::Stored);
+    let gate = pause(&watch);
+    ensure!(poll_once(&mut third).is_pending(), "the third has begun the next transaction");
+    drop((third, gate));
+    ensure_eq!(second.await?, Merged::Stored);
+    stored(store.database(), "$2").await?;
+    // With the last that waits, the transaction goes too: nothing of it stays open.
+    let gate = pause(&watch);
+    let last = message("$4", 4, "four")?;
+    let mut left = Box::pin(store.save_message(&last));
+    ensure!(poll_once(&mut left).is_pending(), "one is under way");
+    drop((left, gate));
+    store.save_message(&c).await?;
+    sound(&store).await
+}
+
+/// A store of which one read, once it is told to, ends in a panic.
+#[derive(Debug, Default)]
+struct Panics(AtomicBool);
+
+#[async_trait]
+impl Twist for Panics {
+    async fn get(&self, inner: &dyn Read, keys: &[StoredKey]) -> Result<Rows> {
+        if self.0.swap(false, Ordering::Relaxed) {
+            tokio::task::yield_now().await;
+            std::panic::resume_unwind(Box::new("a panic that a test makes"));
+        }
+        inner.get(keys).await
+    }
+}
+
+async fn a_panic_in_a_transaction_of_saves_leaves_nobody_waiting(context: Context) -> Checked {
+    let site = context.open().await?;
+    let twist = Arc::new(Panics::default());
+    let twisted = Arc::new(Twisted::new(site.store.clone(), twist.clone()));
+    let store = MatrixStore::new(Database::open(twisted, schema()).await?)?;
+    let [a, b] = [message("$1", 1, "one")?, message("$2", 2, "two")?];
+    twist.0.store(true, Ordering::Relaxed);
+    let mut first = Box::pin(store.save_message(&a));
+    ensure!(poll_once(&mut first).is_pending(), "the first is under way");
+    let (first, second) = join(first, store.save_message(&b)).await;
+    ensure_kind!(first, ErrorKind::CommitUnknown);
+    ensure_eq!(second?, Merged::Stored);
+    ensure_eq!(store.save_message(&a).await?, Merged::Stored);
+    sound(&store).await
+}
+
+/// Writes something that is no record over the only record of a collection.
+async fn damage<R: Record>(store: &dyn Store, value: &'static [u8]) -> Checked {
+    let [high, low] = R::COLLECTION.id.to_be_bytes();
+    let range = KeyRange::prefix(&[high, low, 0]);
+    let scan = Scan { range, reverse: false, limit: 2, max_bytes: usize::MAX, fetch: Fetch::Keys };
+    let entries = store.scan(&scan).await?.entries;
+    let [entry] = &entries[..] else { return Err(Failure::new("it is not the only one")) };
+    let writes = [(entry.key.clone(), Write::Put(Bytes::from_static(value)))].into();
+    store.commit(vec![Batch { writes, ..Batch::default() }]).await?;
+    Ok(())
+}
+
+async fn a_record_that_cannot_be_read_fails_no_save_but_its_own(context: Context) -> Checked {
+    for (value, kind) in [(&b"\x01garbage"[..], ErrorKind::Corrupt), (b"\x03", ErrorKind::UnsupportedVersion)] {
+        let site = context.open().await?;
+        let (db, watch) = open_watched(&site, schema()).await?;
+        let store = MatrixStore::new(db)?;
+        let [bad, good, first] = [message("$1", 1, "one")?, message("$2", 2, "two")?, message("$3", 3, "three")?];
+        store.save_message(&bad).await?;
+        damage::<Message>(&*site.store, value).await?;
+        let gate = pause(&watch);
+        let mut first = Box::pin(store.save_message(&first));
+        ensure!(poll_once(&mut first).is_pending(), "the first is under way");
+        let (mut bad, mut good) = (Box::pin(store.save_message(&bad)), Box::pin(store.save_message(&good)));
+        ensure!(poll_once(&mut bad).is_pending() && poll_once(&mut good).is_pending(), "the others wait for it");
+        drop(gate);
+        let (first, (bad, good)) = join(first, join(bad, good)).await;
+        ensure_eq!((first?, good?), (Merged::Stored, Merged::Stored));
+        ensure_eq!(bad.err().map(|error| error.kind()), Some(kind));
+    }
+    Ok(())
+}
+
 async fn a_save_that_is_dropped_happens_whole_or_not_at_all(context: Context) -> Checked {
     let (store, _site) = open_matrix(&context).await?;
     for polls in 0..12 {
@@ -224,6 +341,45 @@ async fn verify_finds_what_was_written_past_the_rules_and_repair_rights_it(conte
     // Later than the newest message is no problem: that one may have been deleted.
     db.put(&Room { last_event: at(99), ..right }).await?;
     sound(&store).await
+}
+
+async fn verify_judges_a_room_in_which_something_cannot_be_read(context: Context) -> Checked {
+    let (store, site) = open_matrix(&context).await?;
+    let store = store.me(ME);
+    let db = store.database();
+    store.save_message(&message("$1", 30, "the newest")?).await?;
+    damage::<Message>(&*site.store, b"\x01garbage").await?;
+    store.save_message(&message("$2", 20, "text")?).await?;
+    store.save_member(&member(ME, Membership::Join, 10)).await?;
+    let of = |found: &Verification, collection: &str| {
+        found.problems.iter().filter(|problem| problem.collection == collection).count()
+    };
+    let found = store.verify().await?;
+    ensure!(of(&found, "messages") > 0 && of(&found, "rooms") == 0, "{:?}", found.problems);
+    let right = room(db).await?;
+    db.put(&Room { member_count: 9, ..right.clone() }).await?;
+    ensure_eq!(of(&store.verify().await?, "rooms"), 1, "the count is wrong all the same");
+    ensure_eq!(store.repair_rooms().await?, 1);
+    ensure!(room(db).await? == right, "the room is not what it was");
+    damage::<RoomMember>(&*site.store, b"\x01garbage").await?;
+    let found = store.verify().await?;
+    ensure!(of(&found, "messages") > 0 && of(&found, "room_members") > 0, "{:?}", found.problems);
+    Ok(())
+}
+
+/// The power comes from the room's state.
+async fn a_member_saved_again_is_unchanged_whatever_power_it_says(context: Context) -> Checked {
+    let (store, _site) = open_matrix(&context).await?;
+    store.save_message(&state_event("$1", 1, "m.room.power_levels", "", r#"{"users":{"@ada:x":100}}"#)?).await?;
+    for power_level in [0, 100, 1_000_000] {
+        let ada = RoomMember { power_level, ..member(ADA, Membership::Join, 10) };
+        let expected = if power_level == 0 { Merged::Stored } else { Merged::Unchanged };
+        ensure_eq!(store.save_member(&ada).await?, expected, "{power_level}");
+        ensure_eq!(store.save_member(&ada).await?, Merged::Unchanged, "{power_level}, again");
+        let stored = store.database().get(&RoomMember::key(&room_id(), &ADA.into())).await?;
+        ensure_eq!(stored.map(|ada| ada.power_level), Some(100));
+    }
+    Ok(())
 }
 
 /// The same rules for both, whatever the order.

@@ -18,6 +18,10 @@ cases! { Behaviours;
     a_redacted_edit_reaction_and_thread_leave_their_indexes,
     a_redacted_state_event_is_redacted_wherever_it_is_kept,
     a_record_without_its_event_is_redacted_in_both_orders,
+    a_record_that_tells_another_time_than_its_event_is_redacted_with_it,
+    a_quote_of_what_was_redacted_is_kept_in_no_state,
+    a_second_redaction_removes_what_was_written_past_the_first,
+    a_typed_redaction_finds_its_target_in_its_content,
     a_redacted_redaction_redacts_and_its_reason_is_gone,
     no_row_holds_what_was_redacted,
 }
@@ -165,8 +169,8 @@ async fn a_record_without_its_event_is_redacted_in_both_orders(context: Context)
         if before {
             redact(&store, "$1", "$1-r", 20).await?;
             redact(&store, "$2", "$2-r", 20).await?;
-            store.save_state(&quoting).await?;
         }
+        store.save_state(&quoting).await?;
         store.save_member(&named).await?;
         store.save_state(&secret).await?;
         if !before {
@@ -179,6 +183,81 @@ async fn a_record_without_its_event_is_redacted_in_both_orders(context: Context)
         sound(&store).await?;
     }
     Ok(())
+}
+
+async fn a_record_that_tells_another_time_than_its_event_is_redacted_with_it(context: Context) -> Checked {
+    let (store, site) = open_matrix(&context).await?;
+    let named = r#"{"membership":"join","displayname":"a secret"}"#;
+    store.save_message(&state_event("$1", 10, "m.room.member", ADA, named)?).await?;
+    let display_name = Some("a secret".to_owned());
+    let event_id = Some("$1".into());
+    store.save_member(&RoomMember { event_id, display_name, ..member(ADA, Membership::Join, 11) }).await?;
+    store.save_message(&state_event("$2", 10, "m.room.topic", "", r#"{"topic":"a secret"}"#)?).await?;
+    store.save_state(&topic("$2", 11, "a secret")?).await?;
+    redact(&store, "$1", "$1-r", 20).await?;
+    redact(&store, "$2", "$2-r", 20).await?;
+    ensure_eq!(found(&*site.store, b"a secret").await?, 0, "rows with the secret");
+    sound(&store).await
+}
+
+/// Whether the event it quotes is among the messages, is redacted there already, or is not named at all.
+async fn a_quote_of_what_was_redacted_is_kept_in_no_state(context: Context) -> Checked {
+    let target = state_event("$1", 10, "m.room.topic", "", r#"{"topic":"a secret"}"#)?;
+    let quoting = RoomState {
+        prev_state_id: Some("$1".into()),
+        prev_content: Some(target.content.clone()),
+        ..topic("$2", 20, "open")?
+    };
+    for redacted in [false, true] {
+        let (store, site) = open_matrix(&context).await?;
+        if !redacted {
+            store.save_message(&target).await?;
+        }
+        store.save_state(&quoting).await?;
+        let kept = store.database().get(&RoomState::key(&room_id(), "m.room.topic", "")).await?;
+        ensure!(kept.is_some_and(|state| state.prev_content.is_some()), "the quote is kept until then");
+        if redacted {
+            store.save_message(&Message { redacted, ..target.clone() }).await?;
+        } else {
+            redact(&store, "$1", "$r", 30).await?;
+        }
+        ensure_eq!(found(&*site.store, b"a secret").await?, 0, "rows with the secret, came redacted: {redacted}");
+        ensure_eq!(store.save_state(&quoting).await?, Merged::Unchanged);
+        ensure_eq!(found(&*site.store, b"a secret").await?, 0, "rows with the secret, saved again");
+        sound(&store).await?;
+    }
+    let (store, site) = open_matrix(&context).await?;
+    store.save_state(&RoomState { prev_state_id: None, ..quoting }).await?;
+    ensure_eq!(found(&*site.store, b"a secret").await?, 0, "rows with a quote that names no event");
+    Ok(())
+}
+
+async fn a_second_redaction_removes_what_was_written_past_the_first(context: Context) -> Checked {
+    let (store, site) = open_matrix(&context).await?;
+    let original = threaded()?;
+    store.save_message(&original).await?;
+    redact(&store, "$1", "$r", 20).await?;
+    store.database().put(&original).await?;
+    ensure_eq!(redact(&store, "$1", "$r", 20).await?, Merged::Stored);
+    is_redacted(&stored(store.database(), "$1").await?)?;
+    ensure_eq!(found(&*site.store, b"a secret").await?, 0, "rows with the secret");
+    ensure_eq!(redact(&store, "$1", "$r", 20).await?, Merged::Unchanged);
+    sound(&store).await
+}
+
+/// Also where the record names a thread, which a redaction has none of.
+async fn a_typed_redaction_finds_its_target_in_its_content(context: Context) -> Checked {
+    let (store, _site) = open_matrix(&context).await?;
+    store.save_message(&threaded()?).await?;
+    let by = Message {
+        event_type: "m.room.redaction".to_owned(),
+        content: json(r#"{"redacts":"$1","reason":"spam"}"#)?,
+        thread_root: Some("$0".into()),
+        ..message("$r", 20, "")?
+    };
+    store.save_message(&by).await?;
+    is_redacted(&stored(store.database(), "$1").await?)?;
+    sound(&store).await
 }
 
 async fn a_redacted_redaction_redacts_and_its_reason_is_gone(context: Context) -> Checked {

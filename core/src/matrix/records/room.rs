@@ -24,7 +24,7 @@ pub struct Room {
     pub membership: Membership,
     /// How many users have joined.
     pub member_count: u64,
-    /// Its aliases, sorted.
+    /// Its aliases, sorted: those that its state names. One whose record in `room_aliases` has expired stays here while the state names it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub aliases: Vec<RoomAliasId>,
     /// The time of its latest event.

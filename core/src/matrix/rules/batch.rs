@@ -131,8 +131,9 @@ impl Batch<'_> {
             stored.is_none_or(|stored| is_redaction(stored) && stored.relates_to.is_none())
         };
         let new: Vec<&Message> = events.iter().map(|event| &event.message).filter(is_new).collect();
-        let targets: BTreeSet<(RoomId, EventId)> =
-            new.iter().filter(|message| is_redaction(message)).filter_map(|message| related(message)).collect();
+        // Of each redaction, also of one that is known: it may have been saved past these rules, or its target was.
+        let redactions = events.iter().map(|event| &event.message).filter(|message| is_redaction(message));
+        let targets: BTreeSet<(RoomId, EventId)> = redactions.filter_map(related).collect();
         let came_redacted = events.iter().filter(|event| event.redacted.is_some()).map(|event| event.message.id());
         let redacted: BTreeSet<_> = targets.iter().cloned().chain(came_redacted).collect();
         // A redaction that is redacted takes its reason along, also where its target shows it.
@@ -201,7 +202,7 @@ impl Batch<'_> {
         };
         state.extend(events.iter().filter_map(|event| with_state(&event.message)));
         state.extend(self.messages.iter().filter_map(with_state));
-        self.load_targets_without_messages(events, &mut state).await?;
+        self.load_copies_of_redacted(events, &mut state).await?;
         let of_members = state.iter().filter(|(_, event_type, _)| event_type == MEMBER);
         users.extend(of_members.map(|(room, _, user)| (room.clone(), user.as_str().into())));
         let me = rooms.iter().filter_map(|room| Some((room.clone(), self.settings.me.clone()?)));
@@ -212,24 +213,32 @@ impl Batch<'_> {
         self.rooms.load(self.tx, rooms.into_iter().map(|room| (room,))).await
     }
 
-    /// The state and the members that are redacted now and whose event is not in `messages`: it was deleted from there, or
-    /// they came without it.
-    async fn load_targets_without_messages(
+    /// The state and the members that have content of an event that is redacted, as their own or as a quote: they may have come
+    /// without the event, or it was deleted from `messages`. What is there and is no state event can be neither.
+    async fn load_copies_of_redacted(
         &mut self,
         events: &[&RoomEvent],
         state: &mut BTreeSet<(RoomId, String, String)>,
     ) -> Result<()> {
         let mut targets: BTreeMap<RoomId, BTreeSet<EventId>> = BTreeMap::new();
-        let redactions = events.iter().map(|event| &event.message).filter(|message| is_redaction(message));
-        for (room, event) in redactions.filter_map(related).filter(|target| self.messages.get(target).is_none()) {
-            targets.entry(room).or_default().insert(event);
+        for RoomEvent { message, redacted, .. } in events {
+            let own = (redacted.is_some() && message.state_key.is_some()).then(|| message.id());
+            let target = related(message).filter(|_| is_redaction(message));
+            for target in own.into_iter().chain(target) {
+                if self.messages.get(&target).is_none_or(|target| target.state_key.is_some()) {
+                    targets.entry(target.0).or_default().insert(target.1);
+                }
+            }
         }
         for (room, events) in targets {
             let mut query = self.tx.query(RoomState::PRIMARY).equal(&room).limit(READ_AT_ONCE);
             loop {
                 let page = query.clone().page().await?;
-                let redacted = page.records.into_iter().filter(|state| events.contains(&state.event_id));
-                state.extend(redacted.map(|state| state.id()));
+                let has_copy = |state: &RoomState| {
+                    events.contains(&state.event_id)
+                        || state.prev_state_id.as_ref().is_some_and(|quoted| events.contains(quoted))
+                };
+                state.extend(page.records.iter().filter(|state| has_copy(state)).map(Row::id));
                 let Some(next) = page.next else { break };
                 query = query.after(next);
             }

@@ -2,6 +2,7 @@
 
 use super::batch::Batch;
 use super::event::MEMBER;
+use super::state::POWER_LEVELS;
 use super::table::Row;
 use super::update::Verdict;
 use crate::Timestamp;
@@ -36,6 +37,12 @@ impl Batch<'_> {
             redact_member(&mut member);
         }
         self.touch(&id.0, member.updated_at);
+        // The power that the room's state gives is what the stored member has, and no difference.
+        if self.state_of(&id.0, POWER_LEVELS).is_some()
+            && let Some(known) = self.members.get(&id)
+        {
+            member.power_level = known.power_level;
+        }
         let changed = self.merge_member(member);
         if self.members.get(&id).is_some_and(|member| member.membership != Membership::Invite) {
             self.invitations.remove(&id);
@@ -55,14 +62,17 @@ impl Batch<'_> {
         changed
     }
 
-    /// Removes what members have from an event that was redacted.
-    pub(super) fn redact_members(&mut self, (room, event): &(RoomId, EventId)) {
-        let set_by = |member: &&RoomMember| member.room_id == *room && member.event_id.as_ref() == Some(event);
+    /// Removes what members have from an event that was redacted; whether any had.
+    pub(super) fn redact_members(&mut self, (room, event): &(RoomId, EventId)) -> bool {
+        let set_by = |member: &&RoomMember| {
+            !member.redacted && member.room_id == *room && member.event_id.as_ref() == Some(event)
+        };
         let members: Vec<RoomMember> = self.members.iter().filter(set_by).cloned().collect();
-        for mut member in members {
+        for mut member in members.iter().cloned() {
             redact_member(&mut member);
             self.merge_member(member);
         }
+        !members.is_empty()
     }
 
     /// Notes that a room had something at a time.

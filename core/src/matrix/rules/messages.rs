@@ -8,7 +8,7 @@ use super::same::same_json;
 use super::state::message_of;
 use super::table::Row;
 use super::update::Verdict;
-use crate::matrix::{EventId, Message, RoomId};
+use crate::matrix::{EventId, Message, RoomId, RoomState};
 
 /// What an event is to the stored one with its id.
 enum Against {
@@ -66,60 +66,68 @@ impl Batch<'_> {
     /// Stores a message and what follows from it; whether anything changed.
     fn set_message(&mut self, message: Message) -> bool {
         self.merge_state(&message);
-        if !self.messages.put(message.clone()) {
-            return false;
-        }
+        let mut changed = self.messages.put(message.clone());
         if message.redacted {
-            self.remove_quotes_of(&message.id());
+            changed |= self.remove_quotes_of(&message.id());
         }
         if is_redaction(&message) {
-            self.redact_target(&message);
+            changed |= self.redact_target(&message);
         }
-        true
+        changed
     }
 
-    /// Brings a redaction to its target, if that is here; else it waits in its own row.
-    fn redact_target(&mut self, redaction: &Message) {
-        let Some(target) = self.redactions.note(redaction) else { return };
-        let Some(reason) = self.redactions.of(&target) else { return };
-        let Some(message) = self.messages.get(&target) else {
-            self.redact_state(&target, reason);
-            self.redact_members(&target);
-            self.remove_quotes_of(&target);
-            return;
-        };
-        if !message.redacted || message.redaction_reason != reason {
+    /// Brings a redaction to what is here of its target, and for the rest it waits in its own row; whether anything changed.
+    fn redact_target(&mut self, redaction: &Message) -> bool {
+        let Some(target) = self.redactions.note(redaction) else { return false };
+        let Some(reason) = self.redactions.of(&target) else { return false };
+        let mut changed = false;
+        let message = self.messages.get(&target);
+        if let Some(message) = message.filter(|message| !message.redacted || message.redaction_reason != reason) {
             let mut message = message.clone();
-            redact(&mut message, reason);
-            self.set_message(message);
+            redact(&mut message, reason.clone());
+            changed |= self.set_message(message);
         }
+        // These may have come without the message, or tell another time than it does.
+        changed |= self.redact_state(&target, reason.as_deref());
+        changed |= self.redact_members(&target);
+        changed | self.remove_quotes_of(&target)
     }
 
-    /// A state event that was deleted from `messages` may still be the room's state.
-    fn redact_state(&mut self, (room, event): &(RoomId, EventId), reason: Option<String>) {
-        let set = self.state.iter().find(|state| state.event_id == *event && state.room_id == *room);
-        if let Some(mut message) = set.map(message_of) {
-            redact(&mut message, reason);
+    /// Whether any state was set by this event and had to be redacted.
+    fn redact_state(&mut self, (room, event): &(RoomId, EventId), reason: Option<&str>) -> bool {
+        let set_by = |state: &&RoomState| !state.redacted && state.event_id == *event && state.room_id == *room;
+        let set: Vec<Message> = self.state.iter().filter(set_by).map(message_of).collect();
+        for mut message in set.iter().cloned() {
+            redact(&mut message, reason.map(str::to_owned));
             self.merge_state(&message);
         }
+        !set.is_empty()
     }
 
     pub(super) fn is_redacted(&self, id: &(RoomId, EventId)) -> bool {
         self.redactions.of(id).is_some() || self.messages.get(id).is_some_and(|message| message.redacted)
     }
 
-    /// State events that replaced this one may quote its content.
-    fn remove_quotes_of(&mut self, id: &(RoomId, EventId)) {
+    /// State events that replaced this one may quote its content, and so may the state that they set. Whether any did.
+    fn remove_quotes_of(&mut self, id: &(RoomId, EventId)) -> bool {
         let quotes = |message: &&Message| {
             message.relates_to_type.as_deref() == Some(REPLACES_STATE)
                 && message.relates_to.as_ref() == Some(&id.1)
                 && message.room_id == id.0
         };
         let quoting: Vec<Message> = self.messages.iter().filter(quotes).cloned().collect();
-        for mut message in quoting {
+        for mut message in quoting.iter().cloned() {
             remove_quote(&mut message);
             self.set_message(message);
         }
+        let quotes = |state: &&RoomState| {
+            state.prev_content.is_some() && state.prev_state_id.as_ref() == Some(&id.1) && state.room_id == id.0
+        };
+        let states: Vec<RoomState> = self.state.iter().filter(quotes).cloned().collect();
+        for state in states.iter().cloned() {
+            self.state.put(RoomState { prev_content: None, ..state });
+        }
+        !quoting.is_empty() || !states.is_empty()
     }
 }
 

@@ -44,7 +44,7 @@ impl Batch<'_> {
         self.rooms.put(room);
     }
 
-    fn state_of(&self, room_id: &RoomId, event_type: &str) -> Option<&RoomState> {
+    pub(super) fn state_of(&self, room_id: &RoomId, event_type: &str) -> Option<&RoomState> {
         self.state.get(&(room_id.clone(), event_type.to_owned(), String::new()))
     }
 

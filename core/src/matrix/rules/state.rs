@@ -31,8 +31,9 @@ impl Batch<'_> {
             redact(&mut message, None);
             state = state_of(&message).unwrap_or(state);
         }
+        // A copy of another event's content that does not say of which: its redaction could not find it.
         let quoted = state.prev_state_id.as_ref().map(|quoted| (event.0.clone(), quoted.clone()));
-        if quoted.is_some_and(|quoted| self.is_redacted(&quoted)) {
+        if quoted.is_none_or(|quoted| self.is_redacted(&quoted)) {
             state.prev_content = None;
         }
         self.touch(&event.0, state.timestamp);

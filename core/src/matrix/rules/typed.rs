@@ -55,7 +55,8 @@ struct Content<'a> {
 
 /// The relation that the record names stays; if it names none, the content may.
 fn relate_typed(message: &mut Message) {
-    let named = message.relates_to.is_some() || message.thread_root.is_some();
+    let in_thread = message.thread_root.is_some() && !is_redaction(message);
+    let named = message.relates_to.is_some() || in_thread;
     if is_redaction(message) && named {
         message.relates_to_type = Some(relation::REDACTION.to_owned());
     } else if !named || message.state_key.is_some() {

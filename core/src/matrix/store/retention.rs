@@ -10,6 +10,9 @@ impl MatrixStore {
     ///
     /// The room itself, its state and its members stay, and so does its `last_event`: that is the latest that was ever seen.
     ///
+    /// Redactions are messages too and go as these do. What redacts an event that is redacted here was sent later than it, so it goes
+    /// later; but once it is gone, an import or a save of the old event as it was sent brings its content back.
+    ///
     /// # Errors
     ///
     /// As [`Database::retain`](crate::Database::retain).

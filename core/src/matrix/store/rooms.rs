@@ -41,6 +41,9 @@ impl MatrixStore {
     /// `joined_at` and `left_at` also learn from the membership and its time. `power_level` becomes what the room's power levels
     /// say, if they are stored. An invitation of the user ends with the membership `invite`.
     ///
+    /// What no event tells, `proof` and, without power levels, `power_level`, an event takes over from the member that is stored when it
+    /// comes. So these two depend on the order in which members and events are saved; all else does not.
+    ///
     /// # Errors
     ///
     /// As [`Database::write`](crate::Database::write).

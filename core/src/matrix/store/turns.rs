@@ -2,14 +2,15 @@
 //!
 //! All that happens in a room changes the room's record, so transactions of their own would conflict, each with every other.
 //! As in a group commit there is no leader: all who wait poll the one transaction under way, and whoever finds none begins the
-//! next with all that wait. So one that is dropped, or not polled any more, holds up nobody; with the last of them the
-//! transaction is dropped too, and it has happened or not.
+//! next with all that wait. So one that is dropped, or not polled any more, holds up nobody: whoever comes next carries the
+//! transaction on. It is dropped when nobody at all waits any more, and has happened or not.
 
 use std::collections::VecDeque;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, Shared, WeakShared};
+use futures_util::future::{BoxFuture, Shared};
 
 use crate::matrix::rules::{Settings, Update, Verdict, run};
 use crate::{Database, Error, ErrorKind, Limit, Merged, Result};
@@ -17,7 +18,7 @@ use crate::{Database, Error, ErrorKind, Limit, Merged, Result};
 /// Updates in one transaction at most.
 const TOGETHER_MAX: usize = 256;
 
-type UnderWay = BoxFuture<'static, ()>;
+type UnderWay = Shared<BoxFuture<'static, ()>>;
 
 /// Who waits, and what is under way.
 #[derive(Default)]
@@ -26,7 +27,10 @@ pub(super) struct Turns(Mutex<State>);
 #[derive(Default)]
 struct State {
     waiting: VecDeque<Arc<Waiting>>,
-    under_way: Option<WeakShared<UnderWay>>,
+    /// Held here and not by the callers alone: some of those whose updates it has may not have polled it yet.
+    under_way: Option<UnderWay>,
+    /// Callers that are neither answered nor dropped.
+    callers: usize,
 }
 
 struct Waiting {
@@ -39,13 +43,13 @@ impl Turns {
     /// Merges one update, together with others that wait at the same time.
     pub(super) async fn merge(&self, db: &Database, update: Update, settings: Settings) -> Result<Merged> {
         let own = Arc::new(Waiting { update, settings, answer: Mutex::default() });
-        lock(&self.0).waiting.push_back(own.clone());
-        let _withdraw = Withdraw { turns: self, own: &own };
+        let mut place = Place::take(self, &own);
         loop {
             let under_way = {
                 // Answers are there before the transaction resolves, so a look under the lock misses none.
                 let mut state = lock(&self.0);
                 if let Some(answer) = lock(&own.answer).take() {
+                    place.waits = false;
                     return merged(answer?);
                 }
                 state.next(db)
@@ -57,15 +61,23 @@ impl Turns {
 
 impl State {
     /// The transaction that is under way, or the next one.
-    fn next(&mut self, db: &Database) -> Shared<UnderWay> {
-        let under_way = self.under_way.as_ref().and_then(WeakShared::upgrade);
-        if let Some(under_way) = under_way.filter(|under_way| under_way.peek().is_none()) {
-            return under_way;
+    fn next(&mut self, db: &Database) -> UnderWay {
+        if let Some(under_way) = self.under_way.as_ref().filter(|under_way| under_way.peek().is_none()) {
+            return under_way.clone();
         }
         let db = db.clone();
         let together = self.take();
-        let next = async move { merge_all(&db, &together).await }.boxed().shared();
-        self.under_way = next.downgrade();
+        let next = async move {
+            // A merge must not panic; if one does, those who wait for it must neither hang nor panic with it.
+            if AssertUnwindSafe(merge_all(&db, &together)).catch_unwind().await.is_err() {
+                let error = Error::new(ErrorKind::CommitUnknown, "a panic ended the transaction of this update");
+                for waiting in &together {
+                    lock(&waiting.answer).get_or_insert_with(|| Err(error.clone()));
+                }
+            }
+        };
+        let next = next.boxed().shared();
+        self.under_way = Some(next.clone());
         next
     }
 
@@ -102,8 +114,15 @@ async fn merge_all(db: &Database, waiting: &[Arc<Waiting>]) {
 
 /// Whether the error may be about one of the updates rather than the store.
 fn is_of_one(error: &Error) -> bool {
-    let about_rows =
-        [ErrorKind::InvalidInput, ErrorKind::Corrupt, ErrorKind::IndexMismatch, ErrorKind::UniqueViolation];
+    let about_rows = [
+        ErrorKind::InvalidInput,
+        ErrorKind::Corrupt,
+        ErrorKind::IndexMismatch,
+        ErrorKind::UniqueViolation,
+        ErrorKind::UnsupportedVersion,
+        ErrorKind::SchemaMismatch,
+        ErrorKind::Application,
+    ];
     about_rows.contains(&error.kind()) || error.is_limit() && error.kind() != ErrorKind::Limit(Limit::Snapshots)
 }
 
@@ -115,15 +134,34 @@ fn merged(verdict: Verdict) -> Result<Merged> {
     }
 }
 
-/// Takes an update out of the queue when its waiter is dropped.
-struct Withdraw<'t> {
+/// A caller's place among those who wait, given up when the caller is answered or dropped.
+struct Place<'t> {
     turns: &'t Turns,
     own: &'t Arc<Waiting>,
+    /// Whether the update may still be in the queue: one that was answered is not looked for.
+    waits: bool,
 }
 
-impl Drop for Withdraw<'_> {
+impl<'t> Place<'t> {
+    fn take(turns: &'t Turns, own: &'t Arc<Waiting>) -> Self {
+        let mut state = lock(&turns.0);
+        state.waiting.push_back(own.clone());
+        state.callers += 1;
+        Place { turns, own, waits: true }
+    }
+}
+
+impl Drop for Place<'_> {
     fn drop(&mut self) {
-        lock(&self.turns.0).waiting.retain(|waiting| !Arc::ptr_eq(waiting, self.own));
+        let mut state = lock(&self.turns.0);
+        if self.waits {
+            state.waiting.retain(|waiting| !Arc::ptr_eq(waiting, self.own));
+        }
+        state.callers -= 1;
+        let left = if state.callers == 0 { state.under_way.take() } else { None };
+        // A transaction is not dropped under the lock.
+        drop(state);
+        drop(left);
     }
 }
 

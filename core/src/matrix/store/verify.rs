@@ -2,10 +2,13 @@
 
 use super::MatrixStore;
 use crate::matrix::{Membership, Message, Room, RoomId, RoomMember, UserId};
-use crate::{Key, Problem, Result, Transaction, Verification};
+use crate::{ErrorKind, Key, Problem, Result, Transaction, Verification};
 
 /// Rooms that are read at one time.
 const ROOMS_AT_ONCE: usize = 256;
+/// Errors about rows, which the verification of the database tells one by one.
+const UNREADABLE: [ErrorKind; 4] =
+    [ErrorKind::Corrupt, ErrorKind::UnsupportedVersion, ErrorKind::IndexMismatch, ErrorKind::IndexBuilding];
 
 impl MatrixStore {
     /// As [`Database::verify`](crate::Database::verify); and computes anew what each room's record says of the room's members and messages:
@@ -13,7 +16,8 @@ impl MatrixStore {
     /// a member; `last_event` is not before the newest message (it may be later, since messages may be deleted). Each room
     /// is looked at in one view, also while others write.
     ///
-    /// Members and messages of a room without a record are no problem.
+    /// Members and messages of a room without a record are no problem. What cannot be read is in the answer as damaged; the room it
+    /// is of is then judged by the rest, or not judged if too little of it can be read.
     ///
     /// # Errors
     ///
@@ -59,8 +63,13 @@ impl MatrixStore {
     }
 
     async fn problems(&self, room: &RoomId) -> Result<Vec<Problem>> {
-        let both = self.db.write(|tx| async move { stored_and_right(&tx, room, self.me.as_ref()).await }).await?;
-        let Some((stored, right)) = both else { return Ok(Vec::new()) };
+        let both = self.db.write(|tx| async move { stored_and_right(&tx, room, self.me.as_ref()).await }).await;
+        let (stored, right) = match both {
+            Ok(Some(both)) => both,
+            Ok(None) => return Ok(Vec::new()),
+            Err(error) if UNREADABLE.contains(&error.kind()) => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
         let mut problems = Vec::new();
         if stored.member_count != right.member_count {
             let (says, joined) = (stored.member_count, right.member_count);
@@ -88,7 +97,7 @@ async fn stored_and_right(tx: &Transaction, room: &RoomId, me: Option<&UserId>) 
     {
         right.membership = member.membership;
     }
-    let newest = tx.query(Message::ROOM_TIMESTAMP).equal(room).newest_first().first().await?;
+    let newest = tx.query(Message::ROOM_TIMESTAMP).equal(room).newest_first().skip_damaged().first().await?;
     right.last_event = newest.map_or(right.last_event, |newest| newest.timestamp.max(right.last_event));
     Ok(Some((stored, right)))
 }
