@@ -141,7 +141,7 @@ impl Factory for WrongFactory {
     }
 
     fn below_seal(&self) -> Option<&dyn Factory> {
-        self.inner.below_seal()
+        self.right.below_seal()
     }
 
     async fn destroy(&self, place: &Place) -> Result<()> {
