@@ -79,6 +79,11 @@ pub trait Factory: Debug + Send + Sync + 'static {
         Ok(Arc::new(LocalObjects::open(place.objects())?))
     }
 
+    /// The stack below the layer that seals what it keeps, if this one has such a layer: stores of it give rows as they are in the files.
+    fn below_seal(&self) -> Option<&dyn Factory> {
+        None
+    }
+
     /// Removes what is left at a place whose stores are closed.
     async fn destroy(&self, place: &Place) -> Result<()>;
 

@@ -89,6 +89,10 @@ impl Factory for BrokenFactory {
         Ok((self.wrap_objects)(self.inner.objects(place).await?))
     }
 
+    fn below_seal(&self) -> Option<&dyn Factory> {
+        self.inner.below_seal()
+    }
+
     async fn destroy(&self, place: &Place) -> Result<()> {
         self.inner.destroy(place).await
     }

@@ -9,6 +9,7 @@ use super::Database;
 use super::context::Context;
 use super::rows::record_value;
 use super::walk::Walk;
+use crate::store::Snapshot;
 use crate::{ErrorKind, Result};
 
 /// How many records there are, and the sum of the SHA-256 of each, modulo 2^256.
@@ -76,7 +77,15 @@ impl Database {
 
 /// Reads all records from one view; `progress` hears after each page how many were read.
 pub(super) async fn digest(context: &Context, progress: &mut (dyn FnMut(u64) + Send)) -> Result<Digest> {
-    let mut view = context.store.snapshot().await?;
+    digest_of(context, context.store.snapshot().await?, progress).await
+}
+
+/// As [`digest`], of what one view shows.
+pub(super) async fn digest_of(
+    context: &Context,
+    mut view: Box<dyn Snapshot>,
+    progress: &mut (dyn FnMut(u64) + Send),
+) -> Result<Digest> {
     let (mut walk, mut digest) = (Walk::new(context), Digest::default());
     loop {
         let page = match walk.next(&*view).await {

@@ -64,6 +64,10 @@ impl<F: Factory> Factory for CachedFactory<F> {
         self.below.objects(place).await
     }
 
+    fn below_seal(&self) -> Option<&dyn Factory> {
+        self.below.below_seal()
+    }
+
     async fn destroy(&self, place: &Place) -> Result<()> {
         self.below.destroy(place).await
     }

@@ -111,6 +111,10 @@ impl<F: Factory> Factory for EncryptedFactory<F> {
         Ok(Arc::new(EncryptedObjects::new(below, &SecretKey::new([8; 32]))))
     }
 
+    fn below_seal(&self) -> Option<&dyn Factory> {
+        Some(&self.below)
+    }
+
     async fn destroy(&self, place: &Place) -> Result<()> {
         self.below.destroy(place).await
     }

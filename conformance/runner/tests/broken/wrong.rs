@@ -140,6 +140,10 @@ impl Factory for WrongFactory {
         self.right.objects(place).await
     }
 
+    fn below_seal(&self) -> Option<&dyn Factory> {
+        self.right.below_seal()
+    }
+
     async fn destroy(&self, place: &Place) -> Result<()> {
         self.right.destroy(place).await
     }

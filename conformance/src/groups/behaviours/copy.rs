@@ -1,19 +1,22 @@
 //! A copy is what the source was at one moment, is verified, and goes on where it was interrupted.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use strongroom_core::store::{Batch, Outcome, Revision, Store, Write};
-use strongroom_core::{CopyPhase, Database, Digest, Error, ErrorKind, Result};
+use serde::{Deserialize, Serialize};
+use strongroom_core::schema::Migration;
+use strongroom_core::store::{Batch, Content, KeyRange, Outcome, Read, Revision, Store, StoredKey, Summary, Write};
+use strongroom_core::{CopyPhase, Database, Digest, Error, ErrorKind, Record, Result, Schema};
 
-use super::letters::{ALL, AfterScans, Letter, Tally, delete, fill, letters, open, schema, sound, write};
+use super::letters::{
+    ALL, AfterScans, Failing, Letter, Tally, delete, fill, letters, open, schema, sound, twisted, write,
+};
 use super::support::at;
 use crate::case::cases;
 use crate::child::{Role, Work};
 use crate::context::Site;
-use crate::twist::{Twist, Twisted};
+use crate::twist::Twist;
 use crate::{Checked, Child, Context, Failure, ensure, ensure_eq, ensure_kind};
 
 /// What child processes do.
@@ -28,20 +31,19 @@ cases! { Behaviours;
     a_copy_that_is_gone_on_with_becomes_what_the_source_is_by_then random random,
     a_target_with_other_records_is_refused_and_stays,
     a_copy_of_the_same_has_nothing_to_write,
+    a_copy_goes_on_though_its_records_cannot_be_counted,
+    an_unfinished_copy_is_no_source,
+    databases_of_different_schemas_are_not_copied,
     a_target_that_loses_or_changes_a_record_is_not_called_a_copy,
     one_of_two_copies_into_one_target_is_told,
+    a_target_whose_catalog_was_moved_is_copied_into,
+    a_target_that_got_another_schema_is_refused,
     stores_of_the_same_records_have_the_same_digest,
     a_copy_is_of_one_moment_though_another_process_writes [Reopen, Processes, Share],
 }
 
 /// Rows in a page of a source.
 const PAGE: usize = 20;
-
-/// Another handle of a database, whose store is twisted.
-async fn twisted<T: Twist>(site: &Site, twist: &Arc<T>) -> Checked<Database> {
-    let store = Arc::new(Twisted::new(site.store.clone(), twist.clone()));
-    Ok(Database::builder(schema()?).clock(site.clock.clone()).open(store).await?)
-}
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -129,27 +131,6 @@ async fn a_copy_that_never_ends_in_one_view_is_given_up_and_can_be_gone_on_with(
     sound(&to).await
 }
 
-/// A twist that fails at one commit, before it or after it.
-#[derive(Debug)]
-struct Failing {
-    commits_left: AtomicUsize,
-    after: bool,
-}
-
-#[async_trait]
-impl Twist for Failing {
-    async fn commit(&self, inner: &Arc<dyn Store>, batches: Vec<Batch>) -> Result<Vec<Outcome>> {
-        let fails = self.commits_left.fetch_sub(1, Ordering::SeqCst) == 0;
-        if !fails || self.after {
-            let outcomes = inner.commit(batches).await?;
-            if !fails {
-                return Ok(outcomes);
-            }
-        }
-        Err(Error::new(ErrorKind::Io, "a fault that a test makes"))
-    }
-}
-
 async fn a_copy_that_is_interrupted_at_any_commit_goes_on_where_it_was(context: Context) -> Checked {
     let (source, _site) = open(&context, PAGE).await?;
     fill(&source, 0..70).await?;
@@ -203,13 +184,14 @@ async fn a_copy_that_is_gone_on_with_becomes_what_the_source_is_by_then(context:
     fill(&source, 0..70).await?;
     let mut random = fastrand::Rng::with_seed(context.seed());
     for _ in 0..5 {
-        let failing = Failing { commits_left: random.usize(1..12).into(), after: random.bool() };
+        let failing = Failing { commits_left: random.usize(1..6).into(), after: random.bool() };
         let interrupted = twisted(&to_site, &Arc::new(failing)).await?;
         let ended = source.copy_into(&interrupted, |_| {}).await;
-        ensure!(ended.is_ok() || to.is_unfinished_copy().await?);
-        if ended.is_ok() {
+        // It is complete also if no more than the answer to its last commit was lost.
+        if !to.is_unfinished_copy().await? {
             break;
         }
+        ensure_kind!(ended, ErrorKind::Io);
         for _ in 0..10 {
             let (one, other) = (random.u32(0..80), random.u32(0..80));
             match random.u8(0..3) {
@@ -221,8 +203,9 @@ async fn a_copy_that_is_gone_on_with_becomes_what_the_source_is_by_then(context:
     }
     if to.is_unfinished_copy().await? {
         source.copy_into(&to, |_| {}).await?;
-        ensure_eq!(letters(&to).await?, letters(&source).await?);
     }
+    ensure_eq!(letters(&to).await?, letters(&source).await?);
+    ensure_eq!(to.digest().await?, source.digest().await?);
     sound(&to).await
 }
 
@@ -284,6 +267,73 @@ async fn a_copy_of_the_same_has_nothing_to_write(context: Context) -> Checked {
     ensure_eq!(empty.copy_into(&to, |_| {}).await?.records, 0);
     ensure!(!to.is_unfinished_copy().await?);
     sound(&to).await
+}
+
+/// A twist whose snapshots expire whenever something is counted.
+#[derive(Debug)]
+struct Uncounted;
+
+#[async_trait]
+impl Twist for Uncounted {
+    async fn summarize(&self, _: &dyn Read, _: &KeyRange) -> Result<Summary> {
+        Err(Error::new(ErrorKind::SnapshotExpired, "a fault that a test makes"))
+    }
+}
+
+async fn a_copy_goes_on_though_its_records_cannot_be_counted(context: Context) -> Checked {
+    let ((source, site), (to, _to)) = (open(&context, PAGE).await?, open(&context, PAGE).await?);
+    fill(&source, 0..50).await?;
+    let uncounted = twisted(&site, &Arc::new(Uncounted)).await?;
+    let mut told = Vec::new();
+    let copied = uncounted.copy_into(&to, |at| told.push((at.phase, at.records, at.total))).await?;
+    ensure_eq!((copied.records, copied.digest), (51, source.digest().await?));
+    ensure_eq!(told.first(), Some(&(CopyPhase::Copying, 20, 20)), "what is known of");
+    ensure_eq!(told.last(), Some(&(CopyPhase::Verifying, 51, 51)));
+    // Nor when there is nothing left to copy.
+    ensure_eq!(uncounted.copy_into(&to, |_| {}).await?.written, 0);
+    sound(&to).await
+}
+
+async fn an_unfinished_copy_is_no_source(context: Context) -> Checked {
+    let ((source, _site), (half, half_site)) = (open(&context, PAGE).await?, open(&context, PAGE).await?);
+    let ((to, _to), (rescued, _rescued)) = (open(&context, PAGE).await?, open(&context, PAGE).await?);
+    fill(&source, 0..70).await?;
+    let failing = Failing { commits_left: 3.into(), after: false };
+    ensure_kind!(source.copy_into(&twisted(&half_site, &Arc::new(failing)).await?, |_| {}).await, ErrorKind::Io);
+    ensure_kind!(half.copy_into(&to, |_| {}).await, ErrorKind::InvalidInput);
+    ensure!(!to.is_unfinished_copy().await?, "the target was not touched");
+    // What is there of it can be salvaged.
+    ensure_eq!(half.salvage_into(&rescued, |_| {}).await?.copied, 40);
+    source.copy_into(&half, |_| {}).await?;
+    ensure_eq!(half.copy_into(&to, |_| {}).await?.digest, source.digest().await?);
+    sound(&to).await
+}
+
+/// A collection that not every schema has.
+#[derive(Clone, Debug, Record, Serialize, Deserialize)]
+#[record(crate = ::strongroom_core, id = 3, name = "others", key(id))]
+struct Other {
+    id: u32,
+}
+
+/// The same name and version, and yet others: one collection more, and one whose records have another shape.
+async fn databases_of_different_schemas_are_not_copied(context: Context) -> Checked {
+    let builder = || Schema::builder("letters", 2).collection::<Letter>().collection::<Tally>();
+    let rewrite = Migration::to(2).rewrite(|letter: Letter| Ok(letter));
+    let schemas = [builder().build()?, builder().collection::<Other>().build()?, builder().migration(rewrite).build()?];
+    for (one, other) in [(0, 1), (0, 2), (1, 2)] {
+        for (from, to) in [(one, other), (other, one)] {
+            let (from, _from) = super::support::open(&context, schemas[from].clone()).await?;
+            let (to, _to) = super::support::open(&context, schemas[to].clone()).await?;
+            from.put(&Letter::new(1)).await?;
+            ensure_kind!(from.copy_into(&to, |_| {}).await, ErrorKind::SchemaMismatch);
+            ensure_kind!(from.salvage_into(&to, |_| {}).await, ErrorKind::SchemaMismatch);
+            ensure!(!to.is_unfinished_copy().await?);
+            from.close().await?;
+            to.close().await?;
+        }
+    }
+    Ok(())
 }
 
 /// A twist that acknowledges all, and does something else with one record.
@@ -350,6 +400,72 @@ async fn one_of_two_copies_into_one_target_is_told(context: Context) -> Checked 
     meanwhile.scans().await?;
     ensure_eq!(to.count::<Letter>().await?, 20);
     sound(&to).await
+}
+
+/// Writes the same catalog again, as a layer that seals it with another key does.
+async fn move_catalog(site: &Site) -> Checked {
+    let key = StoredKey::from(vec![0, 0, 1]);
+    let row = site.store.get(std::slice::from_ref(&key)).await?.rows.into_iter().next().flatten();
+    let Some(Content::Value(catalog)) = row.map(|row| row.content) else {
+        return Err(Failure::new("there is no catalog"));
+    };
+    let batch = Batch { writes: [(key, Write::Put(catalog))].into(), ..Default::default() };
+    ensure!(matches!(site.store.commit(vec![batch]).await?[..], [Outcome::Committed(_)]));
+    Ok(())
+}
+
+async fn a_target_whose_catalog_was_moved_is_copied_into(context: Context) -> Checked {
+    let (source, site) = open(&context, PAGE).await?;
+    fill(&source, 0..70).await?;
+    // Before the copy, and in its middle.
+    for scan in [0, 3] {
+        let (to, to_site) = open(&context, PAGE).await?;
+        // A copy that tried for ever would be ended by this.
+        let target = twisted(&to_site, &Arc::new(Failing { commits_left: 50.into(), after: false })).await?;
+        let to_site = Arc::new(to_site);
+        if scan == 0 {
+            move_catalog(&to_site).await?;
+        }
+        let meanwhile = Arc::new(AfterScans::new(move |number| {
+            let to_site = to_site.clone();
+            Box::pin(async move { if number == scan { move_catalog(&to_site).await } else { Ok(()) } })
+        }));
+        let copied = twisted(&site, &meanwhile).await?.copy_into(&target, |_| {}).await?;
+        meanwhile.scans().await?;
+        ensure_eq!((copied.written, copied.digest, to.digest().await?), (71, source.digest().await?, copied.digest));
+        sound(&to).await?;
+        to.close().await?;
+    }
+    Ok(())
+}
+
+async fn a_target_that_got_another_schema_is_refused(context: Context) -> Checked {
+    let (source, site) = open(&context, PAGE).await?;
+    fill(&source, 0..70).await?;
+    for scan in [0, 3] {
+        let (_, to_site) = open(&context, PAGE).await?;
+        let target = twisted(&to_site, &Arc::new(Failing { commits_left: 50.into(), after: false })).await?;
+        let store = to_site.store.clone();
+        let newer = move || {
+            let store = store.clone();
+            async move {
+                let schema = Schema::builder("letters", 2).collection::<Letter>().collection::<Tally>().build()?;
+                Database::builder(schema).open(store).await?;
+                Ok::<_, Failure>(())
+            }
+        };
+        if scan == 0 {
+            newer().await?;
+        }
+        let meanwhile = Arc::new(AfterScans::new(move |number| {
+            let newer = newer();
+            Box::pin(async move { if number == scan { newer.await } else { Ok(()) } })
+        }));
+        let refused = twisted(&site, &meanwhile).await?.copy_into(&target, |_| {}).await;
+        meanwhile.scans().await?;
+        ensure_kind!(refused, ErrorKind::SchemaMismatch);
+    }
+    Ok(())
 }
 
 async fn stores_of_the_same_records_have_the_same_digest(context: Context) -> Checked {

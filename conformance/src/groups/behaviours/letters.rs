@@ -1,17 +1,18 @@
 //! A record with a unique index and others, and what the cases of copies do with many of them.
 
 use std::fmt;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
-use strongroom_core::store::{Limits, Read, Scan};
-use strongroom_core::{Database, Record, Result, Schema, Timestamp};
+use strongroom_core::store::{Batch, Limits, Outcome, Read, Scan, Store};
+use strongroom_core::{Database, Error, ErrorKind, Record, Result, Schema, Timestamp};
 
 use super::support::{at, open_again};
 use crate::context::Site;
-use crate::twist::Twist;
+use crate::twist::{Twist, Twisted};
 use crate::{Checked, Context, Failure, ensure};
 
 /// A record with a unique index, one that all have an entry of, and one of several entries.
@@ -62,6 +63,12 @@ pub(super) async fn open(context: &Context, page: usize) -> Checked<(Database, S
     let site = context.open_with(Limits { page_entries_max: page, ..context.limits() }).await?;
     let db = open_again(&site, schema()?).await?;
     Ok((db, site))
+}
+
+/// Another handle of a database, whose store is twisted.
+pub(super) async fn twisted<T: Twist>(site: &Site, twist: &Arc<T>) -> Checked<Database> {
+    let store = Arc::new(Twisted::new(site.store.clone(), twist.clone()));
+    Ok(Database::builder(schema()?).clock(site.clock.clone()).open(store).await?)
 }
 
 /// Writes a letter and counts it, in one step.
@@ -126,6 +133,27 @@ pub(super) async fn letters(db: &Database) -> Checked<Vec<Letter>> {
     }
     letters.sort_unstable();
     Ok(letters)
+}
+
+/// A twist that fails at one commit, before it or after it.
+#[derive(Debug)]
+pub(super) struct Failing {
+    pub(super) commits_left: AtomicUsize,
+    pub(super) after: bool,
+}
+
+#[async_trait]
+impl Twist for Failing {
+    async fn commit(&self, inner: &Arc<dyn Store>, batches: Vec<Batch>) -> Result<Vec<Outcome>> {
+        let fails = self.commits_left.fetch_sub(1, Ordering::SeqCst) == 0;
+        if !fails || self.after {
+            let outcomes = inner.commit(batches).await?;
+            if !fails {
+                return Ok(outcomes);
+            }
+        }
+        Err(Error::new(ErrorKind::Io, "a fault that a test makes"))
+    }
 }
 
 type Event = Box<dyn FnMut(usize) -> BoxFuture<'static, Checked> + Send>;

@@ -12,11 +12,11 @@ mod target;
 use serde::Serialize;
 
 use super::context::Context;
-use super::digest::{Digest, digest};
+use super::digest::{Digest, digest, digest_of};
 use super::{Database, salvage};
 use crate::observe::operation;
 use crate::store::{Read, Revision};
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result, Schema};
 
 pub(super) use records::{Arrival, differs, insert};
 pub(super) use target::Target;
@@ -29,7 +29,7 @@ pub struct CopyProgress {
     pub phase: CopyPhase,
     /// Records that are done in this phase.
     pub records: u64,
-    /// Records that there are to do.
+    /// Records that there are to do; those that are known of, if it took longer to count them than the store lets a snapshot live.
     pub total: u64,
 }
 
@@ -86,7 +86,7 @@ impl Database {
     ///
     /// # Errors
     ///
-    /// `SchemaMismatch` if the schemas differ; `AlreadyExists` if the target has other records and is no unfinished copy, which stays as it
+    /// `SchemaMismatch` if the schemas differ; `InvalidInput` if this database is itself an unfinished copy; `AlreadyExists` if the target has other records and is no unfinished copy, which stays as it
     /// was; `Corrupt` for a damaged record, which names it, or if the target does not hold what was written; `Conflict` if
     /// somebody else writes to the target; `SnapshotExpired` as said above; those of both stores. What was copied before stays.
     pub async fn copy_into(&self, target: &Database, mut progress: impl FnMut(CopyProgress) + Send) -> Result<Copied> {
@@ -111,7 +111,9 @@ impl Database {
     /// what lies before and behind it is found all the same, and the part is named; how many records were in it cannot be known. `progress`
     /// hears after each page how many records were copied.
     ///
-    /// A record of which a sound value can be read is copied also if the damage made it an old one: nothing tells.
+    /// A record of which a sound value can be read is copied also if the damage made it an old one: nothing tells. Nor is what is read of one moment
+    /// if others write meanwhile. A salvage that was interrupted goes on when it is called again with the same target, and keeps what the
+    /// earlier call could read; an unfinished copy can be salvaged as well.
     ///
     /// # Errors
     ///
@@ -132,6 +134,10 @@ impl Database {
 
 async fn copy(from: &Context, to: &Context, progress: &mut (dyn FnMut(CopyProgress) + Send)) -> Result<Copied> {
     same_schema(from, to)?;
+    if target::is_marked(from).await? {
+        let message = "what is to be copied is itself an unfinished copy, which lacks records: complete it first";
+        return Err(Error::new(ErrorKind::InvalidInput, message));
+    }
     match Target::begin(to).await? {
         Some(target) => pass::until_complete(from, target, progress).await,
         None => already_there(from, to).await,
@@ -140,9 +146,15 @@ async fn copy(from: &Context, to: &Context, progress: &mut (dyn FnMut(CopyProgre
 
 /// A target that has records and no mark is complete, or no copy at all.
 async fn already_there(from: &Context, to: &Context) -> Result<Copied> {
-    let revision = from.store.snapshot().await?.revision();
-    if count(from, &*from.store).await? == count(to, &*to.store).await? {
-        let (source, target) = (digest(from, &mut |_| {}).await?, digest(to, &mut |_| {}).await?);
+    let view = from.store.snapshot().await?;
+    let revision = view.revision();
+    // Most of what is not the same is known by this, and need not be read.
+    let as_many = match count(from, &*view).await {
+        Err(error) if error.kind() == ErrorKind::SnapshotExpired => true,
+        records => records? == count(to, &*to.store).await?,
+    };
+    if as_many {
+        let (source, target) = (digest_of(from, view, &mut |_| {}).await?, digest(to, &mut |_| {}).await?);
         if source == target {
             return Ok(Copied { records: target.records(), written: 0, digest: target, revision });
         }
@@ -159,16 +171,24 @@ async fn count(context: &Context, view: &dyn Read) -> Result<u64> {
     Ok(records)
 }
 
+/// That both have the same collections, whose records have the same shape.
 pub(super) fn same_schema(from: &Context, to: &Context) -> Result<()> {
     let (one, other) = (&from.schema, &to.schema);
+    let has_collections_of = |schema: &Schema, of: &Schema| {
+        of.collections().all(|collection| {
+            schema.collections().any(|same| same == collection)
+                && schema.shapes(collection.id) == of.shapes(collection.id)
+        })
+    };
     let same = one.name() == other.name()
         && one.version() == other.version()
-        && one.collections().all(|collection| other.collections().any(|same| same == collection));
+        && has_collections_of(one, other)
+        && has_collections_of(other, one);
     if same {
         return Ok(());
     }
     let message = format!(
-        "the target has schema {} version {}, this is {} version {}",
+        "the target has schema {} version {}, this is {} version {}, or their collections differ",
         other.name(),
         other.version(),
         one.name(),

@@ -75,8 +75,9 @@ impl Pass<'_> {
         // Up to its mark, what was copied is taken for right until all is compared.
         let mut copied_up_to = goes_on.then(|| StoredKey::from(mark.last));
         walk.limit = walk.limit.min(target.context.store.info().limits.get_keys_max).max(1);
-        let total = match count(self.from, &*self.view).await {
-            Err(error) if is_expired(&error) => return Ok(Ended::Overtaken(error)),
+        // To count may take longer than a view lives. The next read finds out whether there is another of the same.
+        let mut total = match count(self.from, &*self.view).await {
+            Err(error) if is_expired(&error) => 0,
             total => total?,
         };
         loop {
@@ -100,6 +101,7 @@ impl Pass<'_> {
             }
             let mut mark = |at: usize| Mark::new(revision, &arrivals[at].from);
             *written += place(target, &arrivals, &mut mark).await?;
+            total = total.max(done.records());
             progress(CopyProgress { phase: CopyPhase::Copying, records: done.records(), total });
         }
         // All that the source has is there: what is more than that is too much.

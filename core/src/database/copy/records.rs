@@ -90,11 +90,26 @@ pub(super) async fn place(
     Err(interfered())
 }
 
-/// Writes those records that are not there; what is there stays.
+/// Writes those records that are not there, or are there in another state, and looks whether all are there then. Those of which another
+/// record has a unique entry are left out, and the other record stays.
 pub(in super::super) async fn insert(target: &mut Target<'_>, arrivals: &[Arrival]) -> Result<Inserted> {
-    let there = there(target, arrivals).await?;
-    let absent: Vec<usize> = (0..arrivals.len()).filter(|at| there[*at].is_none()).collect();
-    write(target, arrivals, &absent, &mut |_| None).await
+    let mut missing = Vec::new();
+    for (at, there) in there(target, arrivals).await?.into_iter().enumerate() {
+        match there {
+            Some(Content::Value(value)) if value == arrivals[at].value => continue,
+            Some(_) => drop(remove(target, &[(arrivals[at].erased, arrivals[at].key.clone())]).await?),
+            None => {}
+        }
+        missing.push(at);
+    }
+    let inserted = write(target, arrivals, &missing, &mut |_| None).await?;
+    for (arrival, there) in arrivals.iter().zip(there(target, arrivals).await?) {
+        let as_it_arrived = matches!(there, Some(Content::Value(value)) if value == arrival.value);
+        if !as_it_arrived && inserted.refused.iter().all(|refused| refused.key != arrival.key) {
+            return Err(differs());
+        }
+    }
+    Ok(inserted)
 }
 
 async fn there(target: &Target<'_>, arrivals: &[Arrival]) -> Result<Vec<Option<Content>>> {

@@ -1,5 +1,7 @@
 //! The target of a copy, and its mark: how far the copy is.
 
+use std::sync::atomic::Ordering;
+
 use serde::{Deserialize, Serialize};
 
 use super::super::commit::commit_alone;
@@ -9,12 +11,17 @@ use super::super::value;
 use crate::store::{Batch, Content, Fetch, Guard, KeyRange, Revision, Row, Scan, StoredKey, Write};
 use crate::{Error, ErrorKind, Result};
 
+/// How often a beginning is tried, while others change the target between its look and its write.
+const ATTEMPTS_MAX: usize = 16;
+
 /// A target that has the mark.
 pub(in super::super) struct Target<'c> {
     pub(in super::super) context: &'c Context,
     /// The revision of the mark's row: every batch is bound to it.
     revision: Revision,
     pub(super) mark: Mark,
+    /// Whether it had the mark, and so may have records, before this call.
+    pub(in super::super) resumed: bool,
 }
 
 /// How far a copy is.
@@ -36,14 +43,15 @@ impl Mark {
 impl<'c> Target<'c> {
     /// The target, if it is an unfinished copy or has no records; `None` if it has some and no mark.
     pub(in super::super) async fn begin(context: &'c Context) -> Result<Option<Self>> {
-        loop {
+        let mut resumed = true;
+        for _ in 0..ATTEMPTS_MAX {
             if let Some(row) = read(context).await? {
                 let mark = match &row.content {
                     Content::Value(bytes) => value::decode(bytes, "the mark of a copy")?,
                     Content::Link(_) => return Err(Error::new(ErrorKind::Corrupt, "the mark of a copy is a link")),
                     Content::Damaged(error) => return Err(error.clone().at("the mark of a copy")),
                 };
-                return Ok(Some(Target { context, revision: row.revision, mark }));
+                return Ok(Some(Target { context, revision: row.revision, mark, resumed }));
             }
             let range = KeyRange {
                 start: std::ops::Bound::Included(StoredKey::from(1_u16.to_be_bytes().to_vec())),
@@ -62,8 +70,13 @@ impl<'c> Target<'c> {
             batch.guards.push(Guard::Range { range: scan.range, as_of: page.as_of, rows: 0 });
             batch.guards.push(Guard::Key { key: mark_key(), revision: None });
             batch.writes.insert(mark_key(), Write::Put(value::encode(&Mark::default())?));
-            commit_alone(&*context.store, context.bound_to_catalog(batch)).await?;
+            match commit_alone(&*context.store, context.bound_to_catalog(batch)).await? {
+                Some(_) => resumed = false,
+                None if context.follow_catalog().await? => {}
+                None => return Err(other_schema()),
+            }
         }
+        Err(interfered())
     }
 
     /// Commits a batch that stands behind the mark, with the mark, moved on if there is a new one: so whoever else works on the target finds
@@ -76,14 +89,24 @@ impl<'c> Target<'c> {
 
     async fn commit_behind(&mut self, mut batch: Batch, mark: Mark) -> Result<bool> {
         batch.guards.push(Guard::Key { key: mark_key(), revision: Some(self.revision) });
-        if let Some(revision) = commit_alone(&*self.context.store, self.context.bound_to_catalog(batch)).await? {
-            (self.revision, self.mark) = (revision, mark);
-            return Ok(true);
+        loop {
+            let catalog = self.context.catalog.load(Ordering::Relaxed);
+            let bound = self.context.bound_to_catalog(batch.clone());
+            if let Some(revision) = commit_alone(&*self.context.store, bound).await? {
+                (self.revision, self.mark) = (revision, mark);
+                return Ok(true);
+            }
+            if read(self.context).await?.is_none_or(|row| row.revision != self.revision) {
+                return Err(Error::new(ErrorKind::Conflict, "another copy goes into the same target"));
+            }
+            if !self.context.follow_catalog().await? {
+                return Err(other_schema());
+            }
+            // The catalog has not moved: it was a guard of the batch.
+            if self.context.catalog.load(Ordering::Relaxed) == catalog {
+                return Ok(false);
+            }
         }
-        if read(self.context).await?.is_some_and(|row| row.revision == self.revision) {
-            return Ok(false);
-        }
-        Err(Error::new(ErrorKind::Conflict, "another copy goes into the same target"))
     }
 
     /// Takes the mark away: the copy is complete.
@@ -99,7 +122,12 @@ impl<'c> Target<'c> {
 
 /// Somebody who is no copy wrote to the target.
 pub(super) fn interfered() -> Error {
-    Error::new(ErrorKind::Conflict, "something else writes to the target, or has changed its schema")
+    Error::new(ErrorKind::Conflict, "something else writes to the target")
+}
+
+/// The target's catalog is no longer that of the program's schema.
+fn other_schema() -> Error {
+    Error::new(ErrorKind::SchemaMismatch, "another program changed the schema of the target, or its catalog is gone")
 }
 
 /// Whether it is an unfinished copy.

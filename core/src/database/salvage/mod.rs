@@ -1,6 +1,7 @@
 //! Out of a damaged database what can be read, and the names of what cannot.
 
 mod parts;
+mod read_only;
 
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ use crate::store::{Content, ENCRYPTION_HEADER, Entry, Fetch, Revision, Store, St
 use crate::{Error, ErrorKind, Result};
 
 use parts::Parts;
+use read_only::ReadOnly;
 
 /// Problems that are described one by one.
 const PROBLEMS_MAX: usize = 1_000;
@@ -27,7 +29,8 @@ const PROBLEMS_MAX: usize = 1_000;
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Salvaged {
-    /// Records that are in the target.
+    /// Records that are in the target. Among them may be some that an interrupted salvage into the same target could still read, and this one
+    /// could not.
     pub copied: u64,
     /// Their digest.
     pub digest: Digest,
@@ -40,8 +43,14 @@ pub struct Salvaged {
 
 impl DatabaseBuilder {
     /// Opens a damaged database to salvage it, without a look at its catalog: that the store has this schema is taken on trust. An encrypted
-    /// store must be opened through its encryption, so its header and its keys must be whole. What is there can be read as far as it
-    /// is readable; it is for [`Database::salvage_into`], and not to go on with.
+    /// store must be opened through its encryption, so its header and its keys must be whole.
+    ///
+    /// It is for [`Database::salvage_into`], and not to go on with. Nothing can be changed through it: whatever would write answers `Unsupported`, and so does
+    /// [`compact`](Database::compact). What is there can be read as far as it is readable. But a query may miss records: entries of its index may be damaged or,
+    /// since the catalog is not asked, not be built yet.
+    ///
+    /// An engine may change a file as it opens it, to recover from a crash that it takes the damage for. So salvage a copy of the files,
+    /// and keep the damaged ones as they are.
     ///
     /// # Errors
     ///
@@ -53,8 +62,8 @@ impl DatabaseBuilder {
                 Err(Error::new(ErrorKind::Encrypted, message).during("open"))
             }
             Err(error) if error.is_closed() => Err(error.during("open")),
-            // No catalog has this revision: nothing can be written under it.
-            _ => Ok(self.over(store, Opened { revision: Revision::ZERO, building: Vec::new() })),
+            // No catalog has this revision.
+            _ => Ok(self.over(Arc::new(ReadOnly(store)), Opened { revision: Revision::ZERO, building: Vec::new() })),
         }
     }
 }
@@ -71,11 +80,13 @@ pub(super) async fn salvage(from: &Context, to: &Context, progress: &mut (dyn Fn
         salvager.known_to_an_index(erased).await?;
     }
     let Salvager { mut target, copied, problems, problems_unlisted, .. } = salvager;
-    if digest(to, &mut |_| {}).await? != copied {
+    let there = digest(to, &mut |_| {}).await?;
+    // All that was read was looked for when it was written. What is more than that can only be of a salvage that was interrupted.
+    if there != copied && !(target.resumed && there.records() > copied.records()) {
         return Err(differs());
     }
     target.finish().await?;
-    Ok(Salvaged { copied: copied.records(), digest: copied, problems, problems_unlisted })
+    Ok(Salvaged { copied: there.records(), digest: there, problems, problems_unlisted })
 }
 
 struct Salvager<'c> {
@@ -101,10 +112,7 @@ impl Salvager<'_> {
             let inserted = insert(&mut self.target, &arrivals).await?;
             for arrival in &arrivals {
                 match inserted.refused.iter().any(|refused| refused.key == arrival.key) {
-                    true => {
-                        let problem = "another record has a unique entry of this one";
-                        self.problem(erased, problem.to_owned(), &arrival.from);
-                    }
+                    true => self.problem(erased, "another record has a unique entry of this one", &arrival.from),
                     false => self.copied.add(erased.collection.id, &arrival.value),
                 }
             }
@@ -112,28 +120,35 @@ impl Salvager<'_> {
         }
         for (range, error) in parts.unread() {
             let (std::ops::Bound::Included(key) | std::ops::Bound::Excluded(key)) = range.start else { continue };
-            self.problem(erased, format!("a part of the collection behind this row cannot be read: {error}"), &key);
+            let problem = match error.kind() {
+                ErrorKind::Io => "a part of the collection behind this row cannot be read from the medium",
+                _ => "a part of the collection behind this row cannot be read: it is damaged",
+            };
+            self.problem(erased, problem, &key);
         }
         Ok(())
     }
 
-    /// A record as it arrives in the target, or why it does not.
-    fn arrival(&self, erased: &Erased, entry: &Entry) -> Result<Arrival, String> {
+    /// A record as it arrives in the target, or why it does not: never in the words of an error, which may be an application's and tell what is in
+    /// the record.
+    fn arrival(&self, erased: &Erased, entry: &Entry) -> Result<Arrival, &'static str> {
         let value = match &entry.content {
             Some(Content::Value(value)) => value.clone(),
-            Some(Content::Damaged(error)) => return Err(format!("the record cannot be read: {error}")),
-            _ => return Err("a link where a record should be".to_owned()),
+            Some(Content::Damaged(_)) => return Err("the record cannot be read"),
+            _ => return Err("a link where a record should be"),
         };
-        let value =
-            self.from.schema.current(erased.collection, value, &entry.key).map_err(|error| error.to_string())?;
+        let current = self.from.schema.current(erased.collection, value, &entry.key);
+        let value = current.map_err(|error| match error.kind() {
+            ErrorKind::UnsupportedVersion => "the record has a shape that this program does not know",
+            ErrorKind::Application => "a migration of the schema does not take the record",
+            _ => "the record cannot be decoded",
+        })?;
         match (erased.inspect)(self.from.codec(), &value) {
-            Err(_) => return Err("the record cannot be decoded".to_owned()),
-            Ok(inspected) if inspected.key != entry.key => {
-                return Err("the record is stored under the key of another".to_owned());
-            }
+            Err(_) => return Err("the record cannot be decoded"),
+            Ok(inspected) if inspected.key != entry.key => return Err("the record is stored under the key of another"),
             Ok(_) => {}
         }
-        Arrival::new(&self.target, erased, entry.key.clone(), value).map_err(|error| error.to_string())
+        Arrival::new(&self.target, erased, entry.key.clone(), value).map_err(|_| "the target cannot take the record")
     }
 
     /// Names the records that are not there, by an index that has an entry of each, if the collection has one.
@@ -155,8 +170,7 @@ impl Salvager<'_> {
                 Err(_) => self.one_by_one(&records).await?,
             };
             for (record, _) in records.iter().zip(there).filter(|(_, there)| !there) {
-                let problem = "an index knows the record, which is not there or cannot be read";
-                self.problem(erased, problem.to_owned(), record);
+                self.problem(erased, "an index knows the record, which is not there or cannot be read", record);
             }
         }
         Ok(())
@@ -175,12 +189,12 @@ impl Salvager<'_> {
         Ok(there)
     }
 
-    fn problem(&mut self, erased: &Erased, problem: String, key: &StoredKey) {
+    fn problem(&mut self, erased: &Erased, problem: &str, key: &StoredKey) {
         if self.problems.len() == PROBLEMS_MAX {
             self.problems_unlisted += 1;
             return;
         }
-        let collection = erased.collection.name.to_owned();
+        let (collection, problem) = (erased.collection.name.to_owned(), problem.to_owned());
         self.problems.push(Problem { collection, index: None, problem, row: fingerprint(key) });
     }
 }
