@@ -160,7 +160,7 @@ fn cannot_succeed(error: &Error) -> bool {
 /// Leaves the schema as it was before an announced upgrade, and drops what that has added. `false`: the catalog has changed meanwhile.
 ///
 /// The catalog goes first: from then on nobody who is still at the upgrade writes anything. Nobody begins another before all is dropped.
-async fn go_back(store: &dyn Store, announced: &Catalog, revision: Revision) -> Result<bool> {
+pub(super) async fn go_back(store: &dyn Store, announced: &Catalog, revision: Revision) -> Result<bool> {
     let Some(before) = &announced.before else { return Ok(false) };
     let mut catalog = Catalog::clone(before);
     catalog.drops.extend(PROGRESS);
