@@ -12,6 +12,8 @@ use crate::{Error, ErrorKind, Result};
 const RECORDS_PER_BATCH: usize = 500;
 /// Bytes after which a batch takes no more records.
 const BYTES_PER_BATCH: usize = 4 << 20;
+/// Bytes of the key under which the progress of a pass is kept, at most.
+pub(super) const PROGRESS_KEY_BYTES_MAX: usize = 16;
 
 /// What a pass does with the records.
 #[async_trait]
