@@ -2,7 +2,8 @@
 //!
 //! The files under `tests/fixtures/format-N` were written once, by the program of that format, and never change. When the format
 //! changes, write those of the new one and add them to the repository:
-//! `cargo test -p strongroom --test formats -- --ignored write_the_fixtures`. It leaves alone what is there.
+//! `cargo test -p strongroom --test formats -- --ignored write_the_fixtures`. It leaves alone what is there, and those of older formats it
+//! cannot write.
 #![cfg(all(feature = "redb", feature = "sqlite", feature = "encryption"))]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -16,7 +17,7 @@ use std::sync::Arc;
 use futures_util::TryStreamExt;
 use strongroom::encryption::{SecretKey, Unlock};
 use strongroom::store::Store;
-use strongroom::{Database, Index, Record, Schema, open};
+use strongroom::{Database, FORMAT_VERSION, Index, Record, Schema, open};
 use tempfile::TempDir;
 
 use records::{Counter, CounterV2, Note, counters, notes, schema, schema_v2, to_v2};
@@ -128,17 +129,22 @@ async fn a_store_of_format_2_in_the_middle_of_its_migration_is_brought_to_its_en
     }
 }
 
-/// Writes the stores of a format that are not there yet. `fill` is given a new store of each kind.
-async fn write(format: u32, fill: impl AsyncFn(Arc<dyn Store>)) {
+#[tokio::test]
+#[ignore = "writes the files that the other tests read"]
+async fn write_the_fixtures() {
     for (engine, encrypted) in STACKS {
-        let kept = fixture(format, engine, encrypted);
+        for older in 1..FORMAT_VERSION {
+            let kept = fixture(older, engine, encrypted);
+            assert!(kept.exists(), "{} is gone, and only the program of its format can write it", kept.display());
+        }
+        let kept = fixture(FORMAT_VERSION, engine, encrypted);
         if kept.exists() {
             continue;
         }
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("store");
         let store = store(&file, engine, encrypted).await;
-        fill(store.clone()).await;
+        fill_of_format_2(store.clone()).await;
         store.compact().await.unwrap();
         store.close().await.unwrap();
         fs::create_dir_all(kept.parent().unwrap()).unwrap();
@@ -146,20 +152,14 @@ async fn write(format: u32, fill: impl AsyncFn(Arc<dyn Store>)) {
     }
 }
 
-#[tokio::test]
-#[ignore = "writes the files that the other tests read"]
-async fn write_the_fixtures() {
-    write(1, async |store| fill(store).await).await;
-    write(2, async |store| {
-        fill(store.clone()).await;
-        // Some counters have the new shape, the others the old one; the added index has entries of the former.
-        let db = Database::builder(schema_v2()).migrate_later().open(store).await.unwrap();
-        for counter in &counters()[..4] {
-            db.put(&to_v2(counter.clone()).unwrap()).await.unwrap();
-        }
-        assert!(db.is_migrating().await.unwrap());
-    })
-    .await;
+/// Some counters have the new shape, the others the old one; the added index has entries of the former.
+async fn fill_of_format_2(store: Arc<dyn Store>) {
+    fill(store.clone()).await;
+    let db = Database::builder(schema_v2()).migrate_later().open(store).await.unwrap();
+    for counter in &counters()[..4] {
+        db.put(&to_v2(counter.clone()).unwrap()).await.unwrap();
+    }
+    assert!(db.is_migrating().await.unwrap());
 }
 
 async fn fill(store: Arc<dyn Store>) {

@@ -9,13 +9,13 @@ use redb::{Database, ReadableDatabase, ReadableTable, WriteTransaction};
 use strongroom_core::Result;
 
 use crate::error::from_engine;
-use crate::file::{META, ROWS, access, beside, builder, sync_folder};
+use crate::file::{META, ROWS, access, beside, builder};
 
 /// Rows after which a transaction ends: bounds what it keeps in memory of the pages that it freed.
 const ROWS_EACH: usize = 100_000;
 
 /// Writes what `old` holds into a file beside `path`, and puts that in the place of `path`. Gives the new database, open and locked;
-/// `old` must then be dropped. Until the very end `path` is the old file, untouched.
+/// `old` must then be dropped, and the folder synced. After an error `path` is the old file, untouched.
 pub(crate) fn rewrite(old: &Database, path: &Path, cache_bytes: usize) -> Result<Database> {
     let beside = beside(path);
     let written = write(old, path, &beside, cache_bytes);
@@ -27,9 +27,7 @@ pub(crate) fn rewrite(old: &Database, path: &Path, cache_bytes: usize) -> Result
         // If it cannot be removed, whoever opens the store next does.
         fs::remove_file(&beside).ok();
     }
-    let database = placed?;
-    sync_folder(path)?;
-    Ok(database)
+    placed
 }
 
 fn write(old: &Database, path: &Path, beside: &Path, cache_bytes: usize) -> Result<Database> {

@@ -76,7 +76,10 @@ fn open_existing(path: &Path, cache_bytes: usize, check: bool) -> Result<Opened>
     let revision = revision(&database)?;
     // Whoever has the store open alone may remove what a compaction left that was killed.
     match fs::remove_file(beside(path)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(access(&error)),
+        // Beside a name that leaves no room for a longer one there is nothing.
+        Err(error) if !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidFilename) => {
+            return Err(access(&error));
+        }
         _ => {}
     }
     Ok(Opened { database, revision })

@@ -120,9 +120,12 @@ impl RedbOptions {
         let open = || {
             // Absolute, since the process may move before the file is opened again.
             let path = std::path::absolute(path).map_err(|error| from_io(&error, "no such path is possible"))?;
+            // Where the file is, whatever links lead to it: there a compaction replaces it, and there it leaves what it could not finish.
+            let located = |path: PathBuf| std::fs::canonicalize(&path).unwrap_or(path);
+            let path = located(path);
             let opened = file::open(&path, self.cache_bytes, self.check)?;
-            // Where the file is, whatever links lead to it: a compaction replaces it there.
-            let path = std::fs::canonicalize(&path).unwrap_or(path);
+            // A file that was made just now may be behind linked folders.
+            let path = located(path);
             let (again, cache_bytes) = (path.clone(), self.cache_bytes);
             Redb::start(&path, opened, Box::new(move || file::reopen(&again, cache_bytes)), self)
         };
@@ -186,6 +189,9 @@ impl Store for Redb {
     /// Writes all rows into a file beside it, which then takes the store's place: so much space must be free, and nothing of what was
     /// deleted or overwritten is in the new file. What the medium itself keeps of the old one is beyond this program. A crash leaves the old
     /// file or the new one. The new file has the permissions of the old one, not its owner, its other names or its extended attributes.
+    ///
+    /// If it fails, as it does on a full disk, the store goes on with the old file, and whoever else would open it finds it locked as ever. It
+    /// cannot succeed if the file's name has more than 235 bytes.
     ///
     /// Needs the file alone: reads and writes that come meanwhile wait. `Busy` while snapshots are open, or if a read that
     /// began before does not end within ten seconds.

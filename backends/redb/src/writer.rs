@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 
 use crate::compact;
 use crate::error::{from_engine, from_io};
-use crate::file::{META, Opened, REVISION, ROWS};
+use crate::file::{META, Opened, REVISION, ROWS, sync_folder};
 use crate::table::{Rows, RowsView, guarded};
 
 /// How long a compaction waits for reads that have begun.
@@ -76,7 +76,10 @@ impl Writer {
                     let dropped = self.attempt(|writer| writer.drop_range(&range, &guards));
                     drop(reply.send(dropped.map_err(Failure::in_commit)));
                 }
-                Job::Compact(reply) => drop(reply.send(self.attempt(Writer::compact).map_err(|failure| failure.error))),
+                Job::Compact(reply) => {
+                    let compacted = self.attempt(Writer::compact).unwrap_or_else(|failure| Err(failure.error));
+                    drop(reply.send(compacted));
+                }
                 Job::Close(reply) => {
                     drop(reply.send(self.close()));
                     return;
@@ -170,14 +173,24 @@ impl Writer {
         Ok(())
     }
 
-    fn compact(&mut self) -> Result<Compaction> {
-        let bytes_before = self.file_bytes()?;
-        self.views.pause()?;
+    /// Inside is what becomes of the compaction: if it fails, the store goes on as it was, with the lock on its file. Outside is a failure
+    /// of the store itself.
+    fn compact(&mut self) -> Result<Result<Compaction>> {
+        let paused = self.file_bytes().and_then(|bytes_before| self.views.pause().map(|()| bytes_before));
+        let bytes_before = match paused {
+            Ok(bytes_before) => bytes_before,
+            Err(error) => return Ok(Err(error)),
+        };
         let last = std::mem::replace(&mut self.readers, Readers::new());
         let compacted = last.wait().and_then(|()| self.compact_alone());
+        // An engine that failed to read the file does nothing more with it until it is opened again.
+        if let Err(error) = &compacted
+            && self.begin().and_then(|nothing| nothing.abort().map_err(from_engine)).is_err()
+        {
+            return Err(error.clone());
+        }
         self.publish()?;
-        compacted?;
-        Ok(Compaction { bytes_before, bytes_after: self.file_bytes()? })
+        Ok(compacted.and_then(|()| Ok(Compaction { bytes_before, bytes_after: self.file_bytes()? })))
     }
 
     /// All rows in another file, which takes the place of this one: nothing of what was deleted is in it.
@@ -185,10 +198,13 @@ impl Writer {
         let rewritten = compact::rewrite(self.database()?, &self.settings.path, self.settings.cache_bytes)?;
         // The last of the old file; the lock on the new one is held already.
         let old = self.database.replace(rewritten);
+        // Nobody can open the old file any more, so it does not matter how it goes.
         guarded(|| {
             drop(old);
             Ok(())
         })
+        .ok();
+        sync_folder(&self.settings.path)
     }
 
     fn publish(&self) -> Result<()> {

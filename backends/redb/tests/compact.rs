@@ -62,6 +62,69 @@ fn what_a_killed_one_left_is_removed_by_who_opens_the_store_next() {
     });
 }
 
+#[test]
+fn one_that_fails_leaves_the_store_open_and_locked() {
+    let (folder, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let path = folder.path().join("store.redb");
+    let in_the_way = folder.path().join(".store.redb.strongroom-compact");
+    run(async {
+        let store = Redb::open(&path).unwrap();
+        write(&store, 10).await;
+        // It can neither be replaced nor removed: nor would an opening succeed.
+        fs::create_dir(&in_the_way).unwrap();
+        fs::write(in_the_way.join("file"), "").unwrap();
+        for rows in [20, 30] {
+            assert_eq!(store.compact().await.unwrap_err().kind(), ErrorKind::Io);
+            assert_eq!(Redb::open(&path).unwrap_err().kind(), ErrorKind::Busy);
+            write(&store, rows).await;
+            assert_eq!(store.summarize(&KeyRange::ALL).await.unwrap().rows, u64::from(rows));
+        }
+        fs::remove_dir_all(&in_the_way).unwrap();
+        // Once more it fails, where the other file is there already: its space is given back.
+        let away = elsewhere.path().join("store.redb");
+        fs::rename(&path, &away).unwrap();
+        fs::create_dir(&path).unwrap();
+        assert_eq!(store.compact().await.unwrap_err().kind(), ErrorKind::Io);
+        assert_eq!(names(folder.path()), ["store.redb"]);
+        fs::remove_dir(&path).unwrap();
+        fs::rename(&away, &path).unwrap();
+        assert_eq!(Redb::open(&path).unwrap_err().kind(), ErrorKind::Busy);
+        write(&store, 40).await;
+        store.compact().await.unwrap();
+        store.close().await.unwrap();
+        assert_eq!(Redb::open(&path).unwrap().summarize(&KeyRange::ALL).await.unwrap().rows, 40);
+    });
+}
+
+#[test]
+fn a_name_that_leaves_no_room_beside_it_opens_all_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    run(async {
+        for length in [235, 236, 255] {
+            let path = folder.path().join("s".repeat(length));
+            let store = Redb::open(&path).unwrap();
+            write(&store, 10).await;
+            assert_eq!(store.compact().await.is_ok(), length < 236);
+            write(&store, 20).await;
+            store.close().await.unwrap();
+            assert_eq!(Redb::open(&path).unwrap().summarize(&KeyRange::ALL).await.unwrap().rows, 20);
+        }
+    });
+}
+
+#[cfg(unix)]
+#[test]
+fn what_a_killed_one_left_is_removed_through_a_link_too() {
+    let (folder, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (path, link) = (elsewhere.path().join("store.redb"), folder.path().join("link.redb"));
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    drop(Redb::open(&path).unwrap());
+    fs::write(elsewhere.path().join(".store.redb.strongroom-compact"), "half a file").unwrap();
+    drop(Redb::open(&link).unwrap());
+    assert_eq!(names(elsewhere.path()), ["store.redb"]);
+    assert_eq!(names(folder.path()), ["link.redb"]);
+}
+
 #[cfg(unix)]
 #[test]
 fn links_stay_links_and_permissions_stay() {

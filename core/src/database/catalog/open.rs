@@ -11,7 +11,7 @@ use super::beginnings::beginnings;
 use super::entry::Catalog;
 use super::evolution::evolve;
 use super::settle::{settle, settle_drops};
-use super::upgrade::upgrade;
+use super::upgrade::{go_back, upgrade};
 use super::{FORMAT_VERSION, Until};
 use crate::schema::Schema;
 use crate::store::{
@@ -50,7 +50,7 @@ pub(crate) async fn open(
             }
             continue;
         };
-        let mut wanted = evolve(&stored, schema)?;
+        let wanted = evolve(&stored, schema)?;
         if wanted == stored && stored.before.is_none() {
             if until == Until::Decided || !stored.is_under_way() {
                 return Ok(Opened { revision, building: stored.building().collect() });
@@ -61,8 +61,10 @@ pub(crate) async fn open(
             settle_drops(store, stored, revision).await?;
         } else if wanted.is_under_way() || schema.has_splits_beyond(stored.version) {
             upgrade(store, schema, &stored, revision, wanted, until, now).await?;
+        } else if stored.before.is_some() {
+            // It was announced for steps that this program does not have.
+            go_back(store, &stored, revision).await?;
         } else {
-            wanted.before = None;
             replace(store, revision, &wanted, beginnings(&stored, &wanted, &[], now)?).await?;
         }
     }

@@ -12,6 +12,8 @@ use crate::{Error, ErrorKind, Result};
 const RECORDS_PER_BATCH: usize = 500;
 /// Bytes after which a batch takes no more records.
 const BYTES_PER_BATCH: usize = 4 << 20;
+/// Bytes of the key under which the progress of a pass is kept, at most.
+pub(super) const PROGRESS_KEY_BYTES_MAX: usize = 16;
 
 /// What a pass does with the records.
 #[async_trait]
@@ -36,7 +38,9 @@ impl Pass<'_> {
     /// Goes on where an interrupted run ended, and tells `done` how many records each batch was of. `false`: the catalog has changed meanwhile.
     pub(super) async fn run(&self, work: &dyn Work, done: &mut (dyn FnMut(u64) + Send)) -> Result<bool> {
         let limits = &self.store.info().limits;
-        let mut records_max = RECORDS_PER_BATCH;
+        // What fits into one batch, and what is tried next.
+        let mut records_fit = RECORDS_PER_BATCH;
+        let mut records_max = records_fit;
         loop {
             let progress = row(self.store, &self.progress).await?;
             let after = match &progress {
@@ -53,13 +57,18 @@ impl Pass<'_> {
             batch.guards.push(Guard::Key { key: catalog_key(), revision: Some(self.catalog) });
             if records > 1 && batch.check(limits).is_err() {
                 // Records of many entries each: fewer of them at a time.
-                records_max = records / 2;
+                records_fit = records / 2;
+                records_max = records_fit;
                 continue;
             }
             match commit_alone(self.store, batch).await? {
-                Some(_) => done(records as u64),
-                // A record changed, or another process is at the same pass: the progress tells where to go on.
-                None if self.is_asked_for().await? => {}
+                Some(_) => {
+                    done(records as u64);
+                    records_max = records_fit;
+                }
+                // A record changed, or another process is at the same pass: the progress tells where to go on. With fewer records at a time,
+                // one that changes all the time delays only itself.
+                None if self.is_asked_for().await? => records_max = (records / 2).max(1),
                 None => return Ok(false),
             }
         }

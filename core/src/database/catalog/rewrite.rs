@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use super::super::keyspace::Keyspace;
 use super::super::rows::{Erased, IndexRows, damaged, fingerprint, record_value};
 use super::super::value;
-use super::pass::{Work, page};
+use super::pass::{PROGRESS_KEY_BYTES_MAX, Work, page};
 use crate::schema::{Rewrite, Schema};
 use crate::store::{Batch, Entry, Guard, KeyCodec, Limits, Store, StoredKey, Write};
 use crate::{Error, ErrorKind, Limit, Result};
@@ -97,6 +97,16 @@ pub(super) fn check_limits(
     }
     if value_bytes > limits.value_bytes_max {
         return at(Error::limit(Limit::ValueBytes, limits.value_bytes_max as u64, value_bytes as u64));
+    }
+    // The smallest batch has the record, its entries, and how far the pass has come.
+    let writes = entries.len() + 2;
+    if writes > limits.batch_writes_max {
+        return at(Error::limit(Limit::BatchWrites, limits.batch_writes_max as u64, writes as u64));
+    }
+    let links: usize = entries.iter().map(|(entry, link)| entry.len() + Write::Link(link.clone()).bytes()).sum();
+    let bytes = links + key.len() + value_bytes + PROGRESS_KEY_BYTES_MAX + key.len();
+    if bytes > limits.batch_bytes_max {
+        return at(Error::limit(Limit::BatchBytes, limits.batch_bytes_max as u64, bytes as u64));
     }
     Ok(())
 }

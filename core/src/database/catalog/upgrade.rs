@@ -30,7 +30,7 @@ pub(super) async fn upgrade(
     wanted.version = stored.version;
     if stored.before.is_some() && wanted != *stored {
         // Another program's upgrade has come to somewhere: what it left is not what this one would have done.
-        return go_back(store, stored, revision).await;
+        return go_back(store, stored, revision).await.map(drop);
     }
     let revision = if wanted == *stored {
         revision
@@ -45,8 +45,9 @@ pub(super) async fn upgrade(
         Ok(true) => {}
         Ok(false) => return Ok(()),
         Err(error) => {
-            if cannot_succeed(&error) {
-                go_back(store, &wanted, revision).await?;
+            // Who finds another catalog by now cannot say that the schema is as it was.
+            if cannot_succeed(&error) && !go_back(store, &wanted, revision).await? {
+                return Ok(());
             }
             return Err(error);
         }
@@ -156,11 +157,11 @@ fn cannot_succeed(error: &Error) -> bool {
     kinds.contains(&error.kind()) || error.is_limit() || error.is_corrupt()
 }
 
-/// Leaves the schema as it was before an announced upgrade, and drops what that has added.
+/// Leaves the schema as it was before an announced upgrade, and drops what that has added. `false`: the catalog has changed meanwhile.
 ///
 /// The catalog goes first: from then on nobody who is still at the upgrade writes anything. Nobody begins another before all is dropped.
-async fn go_back(store: &dyn Store, announced: &Catalog, revision: Revision) -> Result<()> {
-    let Some(before) = &announced.before else { return Ok(()) };
+pub(super) async fn go_back(store: &dyn Store, announced: &Catalog, revision: Revision) -> Result<bool> {
+    let Some(before) = &announced.before else { return Ok(false) };
     let mut catalog = Catalog::clone(before);
     catalog.drops.extend(PROGRESS);
     for collection in &announced.collections {
@@ -173,8 +174,7 @@ async fn go_back(store: &dyn Store, announced: &Catalog, revision: Revision) -> 
             }
         }
     }
-    match replace(store, revision, &catalog, Batch::default()).await? {
-        Some(revision) => settle_drops(store, catalog, revision).await,
-        None => Ok(()),
-    }
+    let Some(revision) = replace(store, revision, &catalog, Batch::default()).await? else { return Ok(false) };
+    settle_drops(store, catalog, revision).await?;
+    Ok(true)
 }

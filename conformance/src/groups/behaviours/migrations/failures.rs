@@ -7,7 +7,7 @@ use strongroom_core::{Database, Duplicates, Error, ErrorKind, Limit, Record, Sch
 
 use super::super::support::open_again;
 use super::records::{
-    NoteV1, NoteV2, Slim, filled, is_settled, is_v2, note, put_all, rows, shapes, small, to_v2, v1, v2, v2_by,
+    NoteV1, NoteV2, Slim, filled, is_settled, is_v2, note, put_all, rows, shapes, small, to_v2, v1, v2, v2_by, v3,
 };
 use crate::case::cases;
 use crate::context::Site;
@@ -18,6 +18,7 @@ cases! { Behaviours;
     a_record_whose_key_would_change_is_refused,
     a_record_whose_kept_entries_would_change_is_refused,
     a_record_that_would_be_too_long_is_refused,
+    a_record_of_too_many_entries_is_refused,
     a_type_that_no_record_has_is_refused,
     duplicates_under_an_added_unique_index_are_named,
     what_was_refused_succeeds_once_the_records_are_right,
@@ -98,6 +99,26 @@ async fn a_record_that_would_be_too_long_is_refused(context: Context) -> Checked
     let step = |old: NoteV1| Ok(NoteV2 { text: old.body.repeat(1 + 300 * (old.id / 40) as usize), ..to_v2(old)? });
     let error = refused(&site, &old, &v2_by(step)?).await?;
     ensure!(matches!(error.kind(), ErrorKind::Limit(Limit::ValueBytes | Limit::KeyBytes)), "{error}");
+    Ok(())
+}
+
+/// Each entry is short enough, and all of them fit into no batch.
+async fn a_record_of_too_many_entries_is_refused(context: Context) -> Checked {
+    let few_writes = Limits { batch_writes_max: 200, ..small(&context) };
+    let few_bytes = Limits { batch_bytes_max: 6_000, ..small(&context) };
+    for (limits, limit) in [(few_writes, Limit::BatchWrites), (few_bytes, Limit::BatchBytes)] {
+        let site = context.open_with(limits).await?;
+        let old = open_again(&site, v1()?).await?;
+        for id in 0..25 {
+            put_all(&old, [note(id)]).await?;
+        }
+        let body = (100..350).map(|word| format!("{word}")).collect::<Vec<_>>().join(" ");
+        put_all(&old, [NoteV1 { body, ..note(23) }]).await?;
+        let error = refused(&site, &old, &v3()?).await?;
+        ensure!(error.kind() == ErrorKind::Limit(limit) && error.to_string().contains("notes"), "{error}");
+        ensure_eq!(rows(&*site.store, &[0, 1, 5]).await?, 0);
+        site.store.close().await?;
+    }
     Ok(())
 }
 

@@ -1,11 +1,12 @@
 //! A migration that is cut off, wherever it has come to.
 
-use strongroom_core::{Database, ErrorKind, Result, Schema};
+use strongroom_core::schema::{Migration, Split};
+use strongroom_core::{Database, Error, ErrorKind, Result, Schema};
 
 use super::super::support::open_again;
 use super::records::{
-    NoteV1, NoteV3, filled, is_settled, is_v2, note, note_v2, put_all, rows, shapes, to_v3, v1, v2, v2_split,
-    v2_split_by, v3,
+    Body, Color, NoteV1, NoteV3, Slim, filled, is_settled, is_v2, note, note_v2, put_all, rows, shapes, slim, split,
+    to_v3, v1, v2, v2_split, v2_split_by, v3,
 };
 use super::splits::is_split;
 use crate::case::cases;
@@ -20,7 +21,10 @@ cases! { Behaviours;
     a_split_cut_off_anywhere_is_finished,
     a_migration_that_is_cut_off_each_time_comes_to_its_end,
     a_way_back_cut_off_anywhere_is_finished,
+    a_way_back_that_was_cut_off_takes_nothing_from_who_comes_again,
     the_next_version_takes_over_wherever_the_last_was_cut_off,
+    the_next_version_begins_a_split_anew,
+    a_program_without_the_split_that_was_cut_off_takes_it_back,
     a_migration_dropped_at_any_moment_is_finished,
 }
 
@@ -95,21 +99,22 @@ async fn a_migration_that_is_cut_off_each_time_comes_to_its_end(context: Context
     Err(Failure::new("it does not go on"))
 }
 
+/// The split of note 23 fails in another batch than the first; it has put something by then.
+fn split_that_fails() -> Result<Schema> {
+    v2_split_by(|old, out| {
+        if old.id == 23 {
+            return Err(Error::new(ErrorKind::InvalidInput, "not this one"));
+        }
+        split(old, out)
+    })
+}
+
 async fn a_way_back_cut_off_anywhere_is_finished(context: Context) -> Checked {
-    // The split of note 23 fails in another batch than the first; it has put something by then.
-    let schema = || {
-        v2_split_by(|old, out| {
-            if old.id == 23 {
-                return Err(strongroom_core::Error::new(ErrorKind::InvalidInput, "not this one"));
-            }
-            super::records::split(old, out)
-        })
-    };
     for changes in 0..16 {
         let (_, site) = filled(&context, 25).await?;
-        ensure!(migrate_cut(&site, schema()?, changes, changes % 4 < 2).await.is_err());
+        ensure!(migrate_cut(&site, split_that_fails()?, changes, changes % 4 < 2).await.is_err());
         // Whoever comes next meets the same, and leaves all as it was.
-        let again = Database::builder(schema()?).open(site.store.clone()).await;
+        let again = Database::builder(split_that_fails()?).open(site.store.clone()).await;
         ensure_eq!(again.err().map(|error| error.kind()), Some(ErrorKind::Application), "after {changes} changes");
         let old = open_again(&site, v1()?).await?;
         ensure_eq!(
@@ -121,6 +126,18 @@ async fn a_way_back_cut_off_anywhere_is_finished(context: Context) -> Checked {
         put_all(&old, [note(1)]).await?;
         ensure_eq!(old.count::<NoteV1>().await?, 25);
         is_settled(&site, &old).await?;
+        site.store.close().await?;
+    }
+    Ok(())
+}
+
+/// What the way back has still to drop is what the program whose split succeeds adds.
+async fn a_way_back_that_was_cut_off_takes_nothing_from_who_comes_again(context: Context) -> Checked {
+    for changes in 0..16 {
+        let (_, site) = filled(&context, 25).await?;
+        ensure!(migrate_cut(&site, split_that_fails()?, changes, changes % 4 < 2).await.is_err());
+        let db = open_again(&site, v2_split()?).await?;
+        is_split(&site, &db, 25).await?;
         site.store.close().await?;
     }
     Ok(())
@@ -146,6 +163,44 @@ async fn the_next_version_takes_over_wherever_the_last_was_cut_off(context: Cont
         }
     }
     Err(Failure::new("a migration does not end"))
+}
+
+/// What the second version's program has put by its own step does not count.
+async fn the_next_version_begins_a_split_anew(context: Context) -> Checked {
+    let wrong = |note: &NoteV1, out: &mut Split<'_>| {
+        out.put(&Body { room: note.room.clone(), id: note.id, text: format!("wrong {}", note.body) })
+    };
+    let slims = |version| Schema::builder("notes", version).collection::<Slim>().collection::<Body>();
+    for changes in 1..=4 {
+        let (_, site) = filled(&context, 25).await?;
+        let second = slims(2).migration(Migration::to(2).split(wrong).rewrite(slim)).build()?;
+        ensure!(migrate_cut(&site, second, changes, false).await.is_err());
+        let third = slims(3).collection::<Color>().migration(Migration::to(2).split(split).rewrite(slim));
+        let db = open_again(&site, third.build()?).await?;
+        is_split(&site, &db, 25).await?;
+        site.store.close().await?;
+    }
+    Ok(())
+}
+
+/// It adds the same collections, and finishes nothing that it would not have begun.
+async fn a_program_without_the_split_that_was_cut_off_takes_it_back(context: Context) -> Checked {
+    let added = || Schema::builder("notes", 2).collection::<NoteV1>().collection::<Body>().collection::<Color>();
+    let with_split = || added().migration(Migration::to(2).split(split)).build();
+    for changes in 1..=4 {
+        let (_, site) = filled(&context, 25).await?;
+        ensure!(migrate_cut(&site, with_split()?, changes, false).await.is_err());
+        ensure_eq!(rows(&*site.store, &[0, 2, 0]).await?, [0, 10, 20, 25][changes - 1], "after {changes} changes");
+        let db = open_again(&site, added().build()?).await?;
+        for collection in [2, 3] {
+            ensure_eq!(rows(&*site.store, &[0, collection]).await?, 0, "after {changes} changes");
+        }
+        ensure_eq!(db.count::<NoteV1>().await?, 25);
+        put_all(&db, [note(25)]).await?;
+        is_settled(&site, &db).await?;
+        site.store.close().await?;
+    }
+    Ok(())
 }
 
 async fn a_migration_dropped_at_any_moment_is_finished(context: Context) -> Checked {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
@@ -27,6 +28,8 @@ cases! { Behaviours;
     a_handle_writes_on_when_another_ends_the_migration,
     several_migrate_at_once_and_all_is_done_once,
     a_program_at_work_goes_no_further_once_another_went_back,
+    who_cannot_succeed_looks_anew_when_another_has_succeeded,
+    a_record_that_changes_all_the_time_does_not_hold_a_migration_up,
     an_older_program_reads_what_it_knows_and_writes_nothing,
     a_migration_tells_how_far_it_has_come,
 }
@@ -228,6 +231,70 @@ async fn a_program_at_work_goes_no_further_once_another_went_back(context: Conte
         site.store.close().await?;
     }
     Ok(())
+}
+
+/// Of two programs with the same schema one meets an error in its own function, and before it goes back the other has decided.
+async fn who_cannot_succeed_looks_anew_when_another_has_succeeded(context: Context) -> Checked {
+    let (_, site) = filled(&context, 25).await?;
+    let store = site.store.clone();
+    let between = Between::new(move |number| {
+        let store = store.clone();
+        Box::pin(async move {
+            // The first announces the upgrade, the second would go back.
+            if number == 1 {
+                later(store, v2()?).await?;
+            }
+            Ok(())
+        })
+    });
+    let store = Arc::new(Twisted::new(site.store.clone(), between.clone()));
+    let cannot = later(store, v2_by(|_| Err(Error::new(ErrorKind::InvalidInput, "not this one")))?).await?;
+    ensure_eq!(between.all_well().await?, 2);
+    ensure!(cannot.is_migrating().await?, "it was not decided");
+    ensure_kind!(Database::open(site.store.clone(), v1()?).await, ErrorKind::SchemaMismatch);
+    let db = open_again(&site, v2()?).await?;
+    is_v2(&site, &db, 25).await
+}
+
+/// Changes one record before each commit that is guarded by more than one.
+#[derive(Debug)]
+struct Hot(Database, AtomicU64);
+
+/// Changes after which it is left in peace.
+const CHANGES_MAX: u64 = 60;
+
+#[async_trait]
+impl Twist for Hot {
+    async fn commit(&self, inner: &Arc<dyn Store>, batches: Vec<Batch>) -> Result<Vec<Outcome>> {
+        // Two are those of the catalog and of the progress.
+        if batches.iter().any(|batch| batch.guards.len() > 3) && self.1.load(Ordering::SeqCst) < CHANGES_MAX {
+            let words = self.1.fetch_add(1, Ordering::SeqCst);
+            self.0.put(&NoteV2 { words, ..note_v2(7)? }).await?;
+        }
+        inner.commit(batches).await
+    }
+}
+
+async fn a_record_that_changes_all_the_time_does_not_hold_a_migration_up(context: Context) -> Checked {
+    let (_, site) = filled(&context, 45).await?;
+    let db = later(site.store.clone(), v2()?).await?;
+    let hot = Arc::new(Hot(db.clone(), AtomicU64::new(0)));
+    let store = Arc::new(Twisted::new(site.store.clone(), hot.clone()));
+    let mut batches = Vec::new();
+    let mut last = 0;
+    later(store, v2()?)
+        .await?
+        .migrate(|records| {
+            batches.push(records - last);
+            last = records;
+        })
+        .await?;
+    let changes = hot.1.load(Ordering::SeqCst);
+    ensure!((10..CHANGES_MAX).contains(&changes), "{changes} changes");
+    ensure!(batches.contains(&1), "it was never alone: {batches:?}");
+    ensure!(batches.iter().filter(|records| **records == 10).count() >= 5, "the batches stayed small: {batches:?}");
+    put_all(&db, [note_v2(7)?]).await?;
+    is_v2(&site, &db, 45).await
 }
 
 async fn an_older_program_reads_what_it_knows_and_writes_nothing(context: Context) -> Checked {
