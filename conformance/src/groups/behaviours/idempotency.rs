@@ -13,6 +13,7 @@ cases! { Behaviours;
     a_transaction_is_first_once_and_then_replays_what_was_stored [Reopen],
     of_many_that_begin_the_same_one_is_the_first,
     what_was_begun_is_a_replay_after_a_kill [Reopen, Processes],
+    of_two_processes_that_begin_the_same_one_is_the_first [Reopen, Processes, Share],
     what_was_sent_stays_sent,
     pending_transactions_come_oldest_first_in_pages,
     finished_transactions_age_out_and_pending_ones_stay,
@@ -20,7 +21,13 @@ cases! { Behaviours;
     what_has_expired_can_be_inserted_once_more,
 }
 
-pub(super) const ROLES: &[Role] = &[Role { name: "begin", run: |work| Box::pin(begin_until_killed(work)) }];
+pub(super) const ROLES: &[Role] = &[
+    Role { name: "begin", run: |work| Box::pin(begin_until_killed(work)) },
+    Role { name: "begin the same", run: |work| Box::pin(begin_the_same(work)) },
+];
+
+/// Transactions that two processes begin.
+const SHARED: u64 = 40;
 
 fn transaction(number: u64) -> SendTransaction {
     SendTransaction {
@@ -215,4 +222,35 @@ async fn what_has_expired_can_be_inserted_once_more(context: Context) -> Checked
         "there"
     );
     sound(db).await
+}
+
+/// Says which of them it was the first to begin.
+async fn begin_the_same(work: Work) -> Checked {
+    let store = MatrixStore::open(work.reopen().await?).await?;
+    work.say("ready")?;
+    for number in (0..SHARED).rev() {
+        if store.begin_transaction(&transaction(number)).await?.is_first() {
+            work.say(number)?;
+        }
+    }
+    Ok(store.database().close().await?)
+}
+
+async fn of_two_processes_that_begin_the_same_one_is_the_first(context: Context) -> Checked {
+    let (store, site) = open_matrix(&context).await?;
+    let mut child = Child::start(&context, "begin the same", &site.place, 0)?;
+    ensure_eq!(child.next_line()?.as_deref(), Some("ready"));
+    let mut first = Vec::new();
+    for number in 0..SHARED {
+        if store.begin_transaction(&transaction(number)).await?.is_first() {
+            first.push(number);
+        }
+    }
+    while let Some(line) = child.next_line()? {
+        first.push(line.parse().map_err(|_| Failure::new(line.clone()))?);
+    }
+    child.wait()?;
+    first.sort_unstable();
+    ensure!(first.iter().copied().eq(0..SHARED), "each was begun once: {first:?}");
+    sound(store.database()).await
 }

@@ -9,7 +9,8 @@ use strongroom_core::{Database, Json, Merge, Merged, Result};
 use super::rooms::{ADA, ME, all, export, json, member, room_id, topic};
 use super::support::{at, open, open_matrix};
 use crate::case::cases;
-use crate::{Checked, Context, Failure, ensure, ensure_eq};
+use crate::child::{Role, Work};
+use crate::{Checked, Child, Context, Failure, ensure, ensure_eq};
 
 cases! { Behaviours;
     replicas_of_the_same_updates_end_byte_identical,
@@ -20,7 +21,14 @@ cases! { Behaviours;
     what_was_redacted_is_not_brought_back_by_its_original,
     updates_that_are_merged_at_once_are_all_heard,
     a_merge_is_part_of_its_transaction,
+    two_processes_that_merge_the_same_end_as_one [Reopen, Processes, Share],
 }
+
+/// What child processes do.
+pub(super) const ROLES: &[Role] = &[Role { name: "merge updates", run: |work| Box::pin(merge_updates(work)) }];
+
+/// Updates that two processes merge into one store.
+const SHARED: usize = 60;
 
 /// One update of one of the records that merge.
 #[derive(Clone)]
@@ -313,5 +321,30 @@ async fn a_merge_is_part_of_its_transaction(context: Context) -> Checked {
     })
     .await?;
     ensure!(all(&db, Presence::PRIMARY).await? == [second.clone()], "a merge did not see the one before it");
+    Ok(())
+}
+
+async fn merge_updates(work: Work) -> Checked {
+    let db = Database::builder(schema()).open(work.reopen().await?).await?;
+    work.say("ready")?;
+    let updates = updates(&mut fastrand::Rng::with_seed(work.argument), SHARED)?;
+    for update in updates.iter().rev() {
+        update.merge_into(&db).await?;
+    }
+    Ok(db.close().await?)
+}
+
+async fn two_processes_that_merge_the_same_end_as_one(context: Context) -> Checked {
+    let ((db, site), (alone, _alone)) = (open(&context, schema()).await?, open(&context, schema()).await?);
+    let mut child = Child::start(&context, "merge updates", &site.place, context.seed())?;
+    ensure_eq!(child.next_line()?.as_deref(), Some("ready"));
+    for update in &updates(&mut fastrand::Rng::with_seed(context.seed()), SHARED)? {
+        update.merge_into(&db).await?;
+        update.merge_into(&alone).await?;
+    }
+    ensure!(child.next_line()?.is_none(), "it says nothing more");
+    child.wait()?;
+    ensure_eq!(export(&db).await?, export(&alone).await?);
+    ensure!(db.verify().await?.problems.is_empty(), "every entry has its record");
     Ok(())
 }

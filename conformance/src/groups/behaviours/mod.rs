@@ -27,8 +27,8 @@ use crate::child::Role;
 /// What child processes do.
 pub(super) fn roles() -> impl Iterator<Item = &'static Role> {
     let roles = changes::ROLES.iter().chain(claim::ROLES).chain(copy::ROLES).chain(derived::ROLES);
-    let roles = roles.chain(expiry::ROLES).chain(idempotency::ROLES).chain(migrations::ROLES);
-    roles.chain(retention::ROLES)
+    let roles = roles.chain(expiry::ROLES).chain(idempotency::ROLES).chain(merge::ROLES).chain(migrations::ROLES);
+    roles.chain(redaction::ROLES).chain(retention::ROLES)
 }
 
 pub(super) fn cases() -> Vec<Case> {

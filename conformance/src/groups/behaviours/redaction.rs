@@ -1,16 +1,17 @@
 //! Redaction: content and relations are gone for good, whatever came first and whatever comes again.
 
-use strongroom_core::Merged;
 use strongroom_core::matrix::{
     EventId, ImportOptions, Importer, Invitation, MatrixStore, Membership, Message, RawEvent, RoomMember, RoomState,
-    export_event, relation,
+    export_event, relation, schema,
 };
 use strongroom_core::store::{Content, Fetch, KeyRange, Scan, Store};
+use strongroom_core::{Database, Merged};
 
 use super::rooms::{ADA, ME, ROOM, json, member, message, redaction, room_id, sound, state_event, stored, topic};
 use super::support::open_matrix;
 use crate::case::cases;
-use crate::{Checked, Context, ensure, ensure_eq};
+use crate::child::{Role, Work};
+use crate::{Checked, Child, Context, ensure, ensure_eq};
 
 cases! { Behaviours;
     a_redaction_removes_content_and_relations_before_and_after_its_target,
@@ -24,7 +25,14 @@ cases! { Behaviours;
     a_typed_redaction_finds_its_target_in_its_content,
     a_redacted_redaction_redacts_and_its_reason_is_gone,
     no_row_holds_what_was_redacted,
+    what_one_process_saves_and_another_redacts_is_redacted [Reopen, Processes, Share],
 }
+
+/// What child processes do.
+pub(super) const ROLES: &[Role] = &[Role { name: "save secrets", run: |work| Box::pin(save_secrets(work)) }];
+
+/// Messages that one process saves while another redacts them.
+const SECRETS: i64 = 24;
 
 fn threaded() -> Checked<Message> {
     let content = r#"{"body":"a secret","m.relates_to":{"rel_type":"m.thread","event_id":"$0"}}"#;
@@ -301,4 +309,31 @@ async fn found(store: &dyn Store, bytes: &[u8]) -> Checked<usize> {
         let holds = |content: &Option<Content>| matches!(content, Some(Content::Value(value)) if has(value));
         found += page.entries.iter().filter(|entry| has(entry.key.as_bytes()) || holds(&entry.content)).count();
     }
+}
+
+/// Each of them twice, as it comes from a server and once more with another page.
+async fn save_secrets(work: Work) -> Checked {
+    let store = MatrixStore::new(Database::builder(schema()).open(work.reopen().await?).await?)?;
+    work.say("ready")?;
+    for number in (0..SECRETS).chain(0..SECRETS) {
+        store.save_message(&message(&format!("$secret{number}"), number, "a secret")?).await?;
+    }
+    Ok(store.database().close().await?)
+}
+
+async fn what_one_process_saves_and_another_redacts_is_redacted(context: Context) -> Checked {
+    let (store, site) = open_matrix(&context).await?;
+    let mut child = Child::start(&context, "save secrets", &site.place, 0)?;
+    ensure_eq!(child.next_line()?.as_deref(), Some("ready"));
+    // From the other end: some come before their target, some behind it.
+    for number in (0..SECRETS).rev() {
+        redact(&store, &format!("$secret{number}"), &format!("$by{number}"), 100 + number).await?;
+    }
+    ensure!(child.next_line()?.is_none(), "it says nothing more");
+    child.wait()?;
+    for number in 0..SECRETS {
+        let left = stored(store.database(), &format!("$secret{number}")).await?;
+        ensure!(left.redacted && left.content.as_str() == "{}", "message {number}: {}", left.content.as_str());
+    }
+    sound(&store).await
 }
