@@ -21,6 +21,7 @@ fn refused<T>() -> Result<T> {
 }
 
 #[async_trait]
+#[deny(clippy::missing_trait_methods)]
 impl Read for ReadOnly {
     async fn get(&self, keys: &[StoredKey]) -> Result<Rows> {
         self.0.get(keys).await
@@ -36,6 +37,7 @@ impl Read for ReadOnly {
 }
 
 #[async_trait]
+#[deny(clippy::missing_trait_methods)]
 impl Store for ReadOnly {
     fn info(&self) -> &StoreInfo {
         self.0.info()
