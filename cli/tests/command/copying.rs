@@ -36,7 +36,7 @@ fn a_copy_says_what_opens_it() {
     place.run(["copy", "redb:plain.redb", "--new-plain"]).done();
     assert!(place.run_bare(["rooms", "--store", "redb:plain.redb"]).done().stdout.contains(ROOM));
     // Into itself, or to where nothing is kept.
-    place.run(["copy", "redb:strongroom.redb", "--new-plain"]).refused(1, &["already"]);
+    place.run(["copy", "redb:strongroom.redb", "--new-plain"]).refused(2, &["same file"]);
     place.run(["copy", "memory:", "--new-plain"]).refused(2, &["keeps nothing"]);
 }
 
