@@ -24,7 +24,8 @@ impl<R: Record, C> Query<Database, R, C> {
     /// ```
     /// # use strongroom_core::{Database, Result, Timestamp, matrix::OneTimeKey};
     /// # async fn example(db: Database, now: Timestamp) -> Result<()> {
-    /// let unclaimed = db.query(OneTimeKey::UNCLAIMED).equal("@ada:example.org").equal("PHONE").equal("signed_curve25519");
+    /// let unclaimed = db.query(OneTimeKey::UNCLAIMED).equal(&"@ada:example.org".into()).equal(&"PHONE".into());
+    /// let unclaimed = unclaimed.equal("signed_curve25519");
     /// let key = unclaimed.oldest_first().claim(|key| key.used_at = Some(now)).await?;
     /// # Ok(())
     /// # }

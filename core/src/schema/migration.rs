@@ -24,14 +24,14 @@ use crate::store::StoredKey;
 /// # use strongroom_core::{Record, Result};
 ///
 /// #[derive(Record, Serialize, Deserialize)]
-/// #[record(id = 1, name = "notes", key(id))]
+/// #[record(crate = ::strongroom_core, id = 1, name = "notes", key(id))]
 /// struct NoteV1 {
 ///     id: u64,
 ///     body: String,
 /// }
 ///
 /// #[derive(Record, Serialize, Deserialize)]
-/// #[record(id = 1, name = "notes", key(id))]
+/// #[record(crate = ::strongroom_core, id = 1, name = "notes", key(id))]
 /// struct Note {
 ///     id: u64,
 ///     text: String,
