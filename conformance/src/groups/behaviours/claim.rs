@@ -158,7 +158,8 @@ async fn of_claimers_in_two_processes_no_two_are_given_the_same_key(context: Con
     publish(store.database(), (0..KEYS).map(|number| key(number, ALGORITHM))).await?;
     let quarter = || (0..CLAIMERS / 4).map(|_| store.clone());
     let mut here = claim_at_once(quarter()).await?;
-    ensure_eq!(here.len(), CLAIMERS / 4, "there were keys for all of them");
+    // The other process has fewer claimers than there are keys.
+    ensure!(here.len() >= KEYS as usize - CLAIMERS / 2, "nobody was given a key in this process: {}", here.len());
     let mut there = vec![child.next_line()?.ok_or_else(|| Failure::new("the child ended"))?];
     here.extend(claim_at_once(quarter()).await?);
     while let Some(key) = child.next_line()? {
