@@ -3,6 +3,7 @@
 use serde::Serialize;
 use strongroom::objects::{CopiedObjects, Media, ObjectsUrl};
 
+use super::Problem;
 use crate::arguments::CopyMedia;
 use crate::failure::{Failure, Result};
 use crate::interrupt;
@@ -20,12 +21,6 @@ struct Report<'a> {
     present: u64,
     bytes: u64,
     problems: Vec<Problem<'a>>,
-}
-
-#[derive(Serialize)]
-struct Problem<'a> {
-    media_id: &'a str,
-    error: String,
 }
 
 /// The other store and its objects. What cannot be right, and what has to be asked for, comes before anything is opened.
@@ -59,18 +54,13 @@ pub(super) async fn run(
 }
 
 fn show(arguments: &CopyMedia, copied: &CopiedObjects, output: &mut Output) -> Result<()> {
-    let problems = copied.problems.iter();
-    let problems: Vec<Problem<'_>> = problems
-        .map(|problem| Problem { media_id: problem.media_id.as_str(), error: problem.error.to_string() })
-        .collect();
+    let problems = Problem::of_all(&copied.problems);
     let (failed, counted_problems) = (!problems.is_empty(), counted(problems.len() as u64, "problem"));
     if output.format == Format::Json {
         let CopiedObjects { copied, present, bytes, .. } = *copied;
         output.json(&Report { to: &arguments.to, copied, present, bytes, problems })?;
     } else {
-        for problem in &problems {
-            output.line(format!("{}: {}", problem.media_id, problem.error))?;
-        }
+        Problem::show_all(&problems, output)?;
         let objects = counted(copied.copied, "object");
         let (size, present) = (show_size(copied.bytes), copied.present);
         output.line(format!("{objects} with {size} copied, {present} were there, {counted_problems}"))?;

@@ -71,6 +71,28 @@ pub(crate) async fn run(arguments: &Media, url: &str, access: &Access, output: &
     result.and(closed.map_err(Failure::from))
 }
 
+/// A medium that is not as it was stored, as programs read it.
+#[derive(Serialize)]
+struct Problem<'a> {
+    media_id: &'a str,
+    error: String,
+}
+
+impl<'a> Problem<'a> {
+    fn of_all(problems: &'a [strongroom::objects::Problem]) -> Vec<Self> {
+        let shown = |problem: &'a strongroom::objects::Problem| Problem {
+            media_id: problem.media_id.as_str(),
+            error: problem.error.to_string(),
+        };
+        problems.iter().map(shown).collect()
+    }
+
+    /// A line for each, for people.
+    fn show_all(problems: &[Self], output: &mut Output) -> Result<()> {
+        problems.iter().try_for_each(|problem| output.line(format!("{}: {}", problem.media_id, problem.error)))
+    }
+}
+
 /// A medium as programs read it.
 #[derive(Serialize)]
 struct Shown<'a> {

@@ -3,17 +3,15 @@
 use std::sync::Arc;
 
 use strongroom_core::matrix::{self, MatrixStore};
-use strongroom_core::{Database, Schema, Timestamp};
+use strongroom_core::{Database, Schema};
 
 use super::watch::Watch;
 use crate::context::Site;
+use crate::groups::typed::support::open_as;
 use crate::twist::Twisted;
-use crate::{Checked, Context, ensure};
+use crate::{Checked, Context};
 
-/// A time in milliseconds.
-pub(super) fn at(millis: i64) -> Timestamp {
-    Timestamp::from_millis(millis)
-}
+pub(super) use crate::groups::typed::support::{at, sound};
 
 /// Opens a new store with a schema, and a clock that the case sets.
 pub(super) async fn open(context: &Context, schema: Schema) -> Checked<(Database, Site)> {
@@ -24,7 +22,7 @@ pub(super) async fn open(context: &Context, schema: Schema) -> Checked<(Database
 
 /// Another database over the site's store, as a second part of the same program has it.
 pub(super) async fn open_again(site: &Site, schema: Schema) -> Checked<Database> {
-    Ok(Database::builder(schema).clock(site.clock.clone()).open(site.store.clone()).await?)
+    Ok(open_as(site, schema).await?)
 }
 
 /// Another database over the site's store, which is watched.
@@ -38,15 +36,4 @@ pub(super) async fn open_watched(site: &Site, schema: Schema) -> Checked<(Databa
 pub(super) async fn open_matrix(context: &Context) -> Checked<(MatrixStore, Site)> {
     let (db, site) = open(context, matrix::schema()).await?;
     Ok((MatrixStore::new(db)?, site))
-}
-
-/// Checks that every record has its entries and every entry its record.
-#[track_caller]
-pub(super) fn sound(db: &Database) -> impl Future<Output = Checked> {
-    let place = std::panic::Location::caller();
-    async move {
-        let found = db.verify().await?;
-        ensure!(found.problems.is_empty(), "verify, asked at line {}: {:?}", place.line(), found.problems);
-        Ok(())
-    }
 }

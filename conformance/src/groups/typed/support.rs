@@ -82,7 +82,7 @@ pub(super) fn one<R: Record>(version: u32) -> Result<Schema> {
 }
 
 /// Opens a database whose clock is the site's.
-pub(super) async fn open_as(site: &Site, schema: Schema) -> Result<Database> {
+pub(in crate::groups) async fn open_as(site: &Site, schema: Schema) -> Result<Database> {
     Database::builder(schema).clock(site.clock.clone()).open(site.store.clone()).await
 }
 
@@ -120,7 +120,7 @@ pub(super) async fn put_all<R: Record>(db: &Database, records: &[R]) -> Result<(
 
 /// Checks that every record has its entries and every entry its record.
 #[track_caller]
-pub(super) fn sound(db: &Database) -> impl Future<Output = Checked> {
+pub(in crate::groups) fn sound(db: &Database) -> impl Future<Output = Checked> {
     let place = std::panic::Location::caller();
     async move {
         let found = db.verify().await?;
@@ -129,7 +129,7 @@ pub(super) fn sound(db: &Database) -> impl Future<Output = Checked> {
     }
 }
 
-pub(super) fn at(millis: i64) -> Timestamp {
+pub(in crate::groups) fn at(millis: i64) -> Timestamp {
     Timestamp::from_millis(millis)
 }
 
