@@ -1,5 +1,7 @@
 //! Keyspaces: permanent numbers at the front of every stored key.
 
+use std::ops::Bound;
+
 use crate::key::Components;
 use crate::schema::{Collection, ComponentDef, EXPIRY_INDEX_ID, IndexRef, Role};
 use crate::store::{KeyCodec, KeyRange, StoredKey};
@@ -63,6 +65,11 @@ impl Keyspace {
     /// Every key of a collection: records and indexes.
     pub(crate) fn collection_range(collection: u16) -> KeyRange {
         KeyRange::prefix(&collection.to_be_bytes())
+    }
+
+    /// Every row that a schema has: all but the framework's own, which come before, and those of layers, which a layer hides.
+    pub(crate) fn of_any_schema() -> KeyRange {
+        KeyRange { start: Bound::Included(StoredKey::from(1_u16.to_be_bytes().to_vec())), end: Bound::Unbounded }
     }
 
     /// The stored form of a key's first components.

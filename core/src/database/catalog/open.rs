@@ -14,9 +14,7 @@ use super::settle::{settle, settle_drops};
 use super::upgrade::{go_back, upgrade};
 use super::{FORMAT_VERSION, Until};
 use crate::schema::Schema;
-use crate::store::{
-    Batch, Content, ENCRYPTION_HEADER, Fetch, Guard, KeyRange, Read, Revision, Scan, Store, StoredKey, Write,
-};
+use crate::store::{Batch, Content, ENCRYPTION_HEADER, Fetch, Guard, KeyRange, Read, Revision, Scan, Store, Write};
 use crate::{Error, ErrorKind, Result, Timestamp};
 
 /// How deep a catalog is nested at most: two catalogs, one in the other.
@@ -178,10 +176,7 @@ pub(super) async fn replace(
 /// Records without a catalog are somebody else's, or all that is left of a damaged store: a new catalog would bury them. Gives
 /// the guard that there still are none.
 async fn refuse_rows_without_catalog(store: &dyn Store) -> Result<Guard> {
-    let range = KeyRange {
-        start: std::ops::Bound::Included(StoredKey::from(1_u16.to_be_bytes().to_vec())),
-        end: std::ops::Bound::Unbounded,
-    };
+    let range = Keyspace::of_any_schema();
     let scan = Scan { range, reverse: false, limit: 1, max_bytes: usize::MAX, fetch: Fetch::Keys };
     let page = store.scan(&scan).await?;
     // The catalog may have been written between the two reads: then the guard does not hold, and it is found.

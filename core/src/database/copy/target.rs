@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::super::commit::commit_alone;
 use super::super::context::Context;
-use super::super::keyspace::COPY_PROGRESS;
+use super::super::keyspace::{COPY_PROGRESS, Keyspace};
 use super::super::value;
-use crate::store::{Batch, Content, Fetch, Guard, KeyRange, Revision, Row, Scan, StoredKey, Write};
+use crate::store::{Batch, Content, Fetch, Guard, Revision, Row, Scan, StoredKey, Write};
 use crate::{Error, ErrorKind, Result};
 
 /// How often a beginning is tried, while others change the target between its look and its write.
@@ -53,10 +53,7 @@ impl<'c> Target<'c> {
                 };
                 return Ok(Some(Target { context, revision: row.revision, mark, resumed }));
             }
-            let range = KeyRange {
-                start: std::ops::Bound::Included(StoredKey::from(1_u16.to_be_bytes().to_vec())),
-                end: std::ops::Bound::Unbounded,
-            };
+            let range = Keyspace::of_any_schema();
             let scan = Scan { range, reverse: false, limit: 1, max_bytes: usize::MAX, fetch: Fetch::Keys };
             let page = context.store.scan(&scan).await?;
             if !page.entries.is_empty() {
