@@ -5,25 +5,15 @@ use std::thread;
 use std::time::Duration;
 
 use strongroom_core::Result;
-use strongroom_core::store::Revision;
-use strongroom_core::store::sorted::closed;
-use tokio::sync::watch;
 
 use crate::error::from_io;
 use crate::store::Inner;
 
-/// The newest revision that this handle knows of, and who waits for a newer one.
+/// Who waits for a newer revision, and how often it is looked for.
 pub(crate) struct Changes {
-    newest: watch::Sender<Newest>,
     watch: Mutex<Watch>,
     changed: Condvar,
     interval: Duration,
-}
-
-#[derive(Clone, Copy)]
-struct Newest {
-    revision: Revision,
-    closed: bool,
 }
 
 /// The thread that looks for what others commit. It is there only while somebody waits.
@@ -36,31 +26,14 @@ struct Watch {
 }
 
 impl Changes {
-    pub(crate) fn new(revision: Revision, poll_ms: u32) -> Self {
-        Changes {
-            newest: watch::Sender::new(Newest { revision, closed: false }),
-            watch: Mutex::default(),
-            changed: Condvar::new(),
-            interval: Duration::from_millis(poll_ms.max(1).into()),
-        }
+    pub(crate) fn new(poll_ms: u32) -> Self {
+        let interval = Duration::from_millis(poll_ms.max(1).into());
+        Changes { watch: Mutex::default(), changed: Condvar::new(), interval }
     }
 
-    /// Tells those who wait that there is this revision.
-    pub(crate) fn tell(&self, revision: Revision) {
-        self.newest.send_if_modified(|newest| {
-            let newer = revision > newest.revision;
-            newest.revision = newest.revision.max(revision);
-            newer
-        });
-    }
-
-    /// Ends all waiting for good.
-    pub(crate) fn close(&self) {
-        self.newest.send_modify(|newest| newest.closed = true);
-    }
-
-    pub(crate) fn is_closed(&self) -> bool {
-        self.newest.borrow().closed
+    /// Looks for what others commit until the answer is dropped.
+    pub(crate) fn wait(store: &Arc<Inner>) -> Result<Waiting> {
+        Waiting::new(store)
     }
 
     fn lock(&self) -> MutexGuard<'_, Watch> {
@@ -68,27 +41,8 @@ impl Changes {
     }
 }
 
-/// [`Store::changed`](strongroom_core::store::Store::changed).
-pub(crate) async fn changed(store: &Arc<Inner>, after: Revision) -> Result<Revision> {
-    let mut newest = store.changes.newest.subscribe();
-    let mut waiting = None;
-    loop {
-        let now = *newest.borrow_and_update();
-        if now.closed {
-            return Err(closed());
-        }
-        if now.revision > after {
-            return Ok(now.revision);
-        }
-        if waiting.is_none() {
-            waiting = Some(Waiting::new(store)?);
-        }
-        newest.changed().await.map_err(|_| closed())?;
-    }
-}
-
 /// One who waits.
-struct Waiting(Arc<Inner>);
+pub(crate) struct Waiting(Arc<Inner>);
 
 impl Waiting {
     fn new(store: &Arc<Inner>) -> Result<Self> {
@@ -121,8 +75,8 @@ fn look_for_changes(store: &Arc<Inner>) {
         watch.asked = false;
         drop(watch);
         // A look that fails is made again: whoever waits for a change need not hear of a failure that passes.
-        if let Ok(revision) = store.runtime.block_on(store.newest()) {
-            changes.tell(revision);
+        if let Ok(revision) = store.runtime.block_on(store.look()) {
+            store.newest.tell(revision);
         }
         let still = |watch: &mut Watch| watch.waiting > 0 && !watch.asked;
         let waited = changes.changed.wait_timeout_while(changes.lock(), changes.interval, still);

@@ -30,7 +30,6 @@ mod row;
 mod snapshots;
 mod statements;
 mod store;
-mod task;
 mod transaction;
 mod writer;
 

@@ -1,108 +1,51 @@
 //! Snapshots: connections that hold on to what the store was.
 
-use std::fmt;
-use std::sync::Arc;
-
 use async_trait::async_trait;
-use strongroom_core::store::{KeyRange, Page, Read, Revision, Rows, Scan, Snapshot, StoredKey, Summary};
-use strongroom_core::{Error, ErrorKind, Result};
+use strongroom_core::Result;
+use strongroom_core::store::{KeyRange, Limits, Page, Read, Rows, Scan, StoredKey, Summary};
 use tokio::sync::Mutex;
 
 use crate::connection::Reader;
-use crate::error::NAME;
 use crate::read;
-use crate::store::{Inner, named};
-use crate::task;
 
 /// What a snapshot sees. One read at a time; dropped, its connection goes back.
-pub(crate) struct View(Mutex<Reader>);
+///
+/// After some failures (I/O, memory) SQLite has ended the transaction, and shows what is there now.
+pub(crate) struct View {
+    reader: Mutex<Reader>,
+    limits: Limits,
+}
 
 impl View {
-    pub(crate) fn new(reader: Reader) -> Self {
-        View(Mutex::new(reader))
-    }
-}
-
-/// The handle of one snapshot. It has the snapshot's number only, so that the store can release the view.
-pub(crate) struct Held {
-    id: u64,
-    revision: Revision,
-    store: Arc<Inner>,
-}
-
-impl Held {
-    pub(crate) fn new(id: u64, revision: Revision, store: Arc<Inner>) -> Self {
-        Held { id, revision, store }
-    }
-
-    fn view(&self) -> Result<Arc<View>> {
-        self.store.snapshots.lock().view(self.id)
-    }
-
-    /// After some failures (I/O, memory) SQLite has ended the transaction, and would show what is there now.
-    fn same<T>(&self, as_of: Revision, answer: T) -> Result<T> {
-        if as_of == self.revision {
-            return Ok(answer);
-        }
-        Err(Error::new(ErrorKind::SnapshotExpired, "the engine failed and let the snapshot go: take a new one"))
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        let view = self.store.snapshots.lock().remove(self.id);
-        drop(view);
-    }
-}
-
-impl fmt::Debug for Held {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Snapshot of {NAME} at revision {}", self.revision)
+    pub(crate) fn new(reader: Reader, limits: Limits) -> Self {
+        View { reader: Mutex::new(reader), limits }
     }
 }
 
 #[async_trait]
-impl Read for Held {
+impl Read for View {
     async fn get(&self, keys: &[StoredKey]) -> Result<Rows> {
-        if keys.is_empty() {
-            // Nothing is read: that the view is still held is all there is to know.
-            let held = self.view().map(|_| Rows { as_of: self.revision, rows: Vec::new() });
-            return held.map_err(named("get"));
-        }
-        let (view, store, keys) = (self.view(), self.store.clone(), keys.to_vec());
-        let read = async move { read::get(&mut **view?.0.lock().await, &keys, &store.info.limits).await };
-        let rows = task::read(&self.store.runtime, read).await;
-        rows.and_then(|rows| self.same(rows.as_of, rows)).map_err(named("get"))
+        read::get(&mut **self.reader.lock().await, keys, &self.limits).await
     }
 
     async fn scan(&self, scan: &Scan) -> Result<Page> {
-        let (view, store, scan) = (self.view(), self.store.clone(), scan.clone());
-        let read = async move { read::scan(&mut **view?.0.lock().await, &scan, &store.info.limits).await };
-        let page = task::read(&self.store.runtime, read).await;
-        page.and_then(|page| self.same(page.as_of, page)).map_err(named("scan"))
+        read::scan(&mut **self.reader.lock().await, scan, &self.limits).await
     }
 
     async fn summarize(&self, range: &KeyRange) -> Result<Summary> {
-        let (view, range) = (self.view(), range.clone());
-        let read = async move { read::summarize(&mut **view?.0.lock().await, &range).await };
-        let summary = task::read(&self.store.runtime, read).await;
-        summary.and_then(|summary| self.same(summary.as_of, summary)).map_err(named("summarize"))
-    }
-}
-
-#[async_trait]
-impl Snapshot for Held {
-    fn revision(&self) -> Revision {
-        self.revision
+        read::summarize(&mut **self.reader.lock().await, range).await
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use strongroom_core::ErrorKind;
+    use strongroom_core::store::tasks::Held;
     use strongroom_core::store::{Batch, Fetch, Outcome, Store, Write};
 
     use super::*;
     use crate::Sqlite;
+    use crate::error::NAME;
 
     async fn write(store: &Sqlite, value: &'static [u8]) -> Result<Vec<Outcome>> {
         let writes = [(StoredKey::from(b"a".to_vec()), Write::Put(value.into()))];
@@ -118,10 +61,10 @@ mod tests {
         write(&store, b"old").await?;
         let (inner, keys) = (store.inner.clone(), [StoredKey::from(b"a".to_vec())]);
         let (reader, revision) = inner.readers.take_view().await?;
-        let id = inner.snapshots.lock().add(Arc::new(View::new(reader)))?;
-        let held = Held::new(id, revision, inner.clone());
+        let view = View::new(reader, inner.info.limits);
+        let held = Held::new(view, revision, &inner.snapshots, &inner.runtime, NAME)?;
         assert_eq!(held.get(&keys).await?.as_of, revision);
-        sqlx::query("ROLLBACK").execute(&mut **held.view()?.0.lock().await).await?;
+        sqlx::query("ROLLBACK").execute(&mut **held.view()?.reader.lock().await).await?;
         // Nothing was committed since: what it shows is still what it was.
         assert_eq!(held.get(&keys).await?.as_of, revision);
         write(&store, b"new").await?;

@@ -8,14 +8,12 @@ use std::ops::Bound;
 
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{AssertSqlSafe, Sqlite};
-use strongroom_core::store::sorted::{StoredContent, StoredRow};
+use strongroom_core::store::sorted::StoredRow;
+use strongroom_core::store::sorted::columns::{columns, revision_column};
 use strongroom_core::store::{Fetch, KeyRange, Revision, Scan, StoredKey};
 
 /// A statement with what is bound to it.
 pub(crate) type Query = sqlx::query::Query<'static, Sqlite, SqliteArguments>;
-
-/// A link's `link` where the target's key stands in `value`. From 0 on it is where the target begins in the row's own key.
-pub(crate) const LINK_TO_VALUE: i64 = -1;
 
 /// The tables of a store, as the file's schema shows them.
 pub(crate) const TABLES: [&str; 2] = [
@@ -168,19 +166,15 @@ pub(crate) fn put(rows: &[(&StoredKey, StoredRow<'_>)], end: Option<Revision>) -
     let marks = marks("(?,?,?,?)", rows.len());
     let sql = format!("REPLACE INTO rows (key, revision, link, value) VALUES {marks}{}", end_of(end));
     let query = rows.iter().fold(sqlx::query(AssertSqlSafe(sql)), |query, (key, row)| {
-        let (link, value) = match row.content {
-            StoredContent::Value(value) => (None, Some(value)),
-            StoredContent::Key(target) => (Some(LINK_TO_VALUE), Some(target)),
-            StoredContent::Suffix(at) => (Some(i64::from(at)), None),
-        };
-        query.bind(key.as_bytes()).bind(number(row.revision)).bind(link).bind(value)
+        let (link, value) = columns(row);
+        query.bind(key.as_bytes()).bind(revision_column(row.revision)).bind(link).bind(value)
     });
     bind_end(query, end)
 }
 
 /// Sets the newest revision and commits: two statements.
 pub(crate) fn commit(newest: Revision) -> Query {
-    sqlx::query("UPDATE store SET revision = ? WHERE id = 1; COMMIT").bind(number(newest))
+    sqlx::query("UPDATE store SET revision = ? WHERE id = 1; COMMIT").bind(revision_column(newest))
 }
 
 /// What the last statement that writes has behind it, so that the engine is asked once for all.
@@ -189,7 +183,7 @@ fn end_of(end: Option<Revision>) -> &'static str {
 }
 
 fn bind_end(query: Query, end: Option<Revision>) -> Query {
-    end.into_iter().fold(query, |query, newest| query.bind(number(newest)))
+    end.into_iter().fold(query, |query, newest| query.bind(revision_column(newest)))
 }
 
 /// How many of `rows` the next statement writes.
@@ -203,9 +197,4 @@ pub(crate) fn piece(rows: &[(&StoredKey, StoredRow<'_>)]) -> usize {
     });
     let rows = fitting.count();
     if rows <= ROWS_EXACT { rows } else { 1 << rows.ilog2() }
-}
-
-/// No store comes near the end of SQLite's integers: a revision there is refused when it is read.
-fn number(revision: Revision) -> i64 {
-    i64::try_from(revision.0).unwrap_or(i64::MAX)
 }

@@ -7,26 +7,25 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use futures_util::future::poll_immediate;
 use strongroom_core::store::sorted::{Registry, closed};
+use strongroom_core::store::tasks::{self, Held, Newest, Turn};
 use strongroom_core::store::{
     Batch, Caches, Compaction, Guard, KeyRange, Outcome, Page, PlainCodec, Read, Revision, Rows, Scan, Sharing,
     Snapshot, Store, StoreInfo, StoredKey, Summary, Usage,
 };
 use strongroom_core::{Error, ErrorKind, Result};
 use tokio::runtime::Handle;
-use tokio::sync::{Mutex, OwnedMutexGuard, Semaphore, oneshot};
+use tokio::sync::{Mutex, Semaphore};
 
 use crate::age::{self, Age};
-use crate::changes::{self, Changes};
+use crate::changes::Changes;
 use crate::connection::{Readers, connect_options};
 use crate::error::{NAME, from_io};
 use crate::file::{self, beside};
 use crate::log::Log;
 use crate::options::SqliteOptions;
 use crate::read;
-use crate::snapshots::{Held, View};
-use crate::task;
+use crate::snapshots::View;
 use crate::writer::Writer;
 
 /// A store in one file, through SQLite.
@@ -44,8 +43,9 @@ pub struct Sqlite {
 pub(crate) struct Inner {
     pub(crate) info: StoreInfo,
     pub(crate) runtime: Handle,
+    pub(crate) newest: Newest,
     pub(crate) changes: Changes,
-    pub(crate) snapshots: Registry<View>,
+    pub(crate) snapshots: Arc<Registry<View>>,
     pub(crate) age: Arc<Age>,
     path: PathBuf,
     pub(crate) readers: Arc<Readers>,
@@ -86,8 +86,9 @@ impl Sqlite {
             };
             let readers_max = options.readers_max.clamp(1, Semaphore::MAX_PERMITS);
             Ok(Arc::new(Inner {
-                changes: Changes::new(opened.revision, options.poll_ms),
-                snapshots: Registry::new(&info.limits, options.clock),
+                newest: Newest::new(opened.revision),
+                changes: Changes::new(options.poll_ms),
+                snapshots: Arc::new(Registry::new(&info.limits, options.clock)),
                 age: Arc::default(),
                 readers: Readers::new(&connect, readers_max, runtime.clone()),
                 writer: Arc::new(Mutex::new(Writer::new(
@@ -110,39 +111,21 @@ impl Sqlite {
     async fn complete<T, W>(
         &self,
         operation: &'static str,
-        work: impl FnOnce(Arc<Inner>, Turn) -> W + Send + 'static,
+        work: impl FnOnce(Arc<Inner>, Turn<Writer>) -> W + Send + 'static,
     ) -> Result<T>
     where
         T: Send + 'static,
         W: Future<Output = Result<T>> + Send + 'static,
     {
-        // In line from the first poll on: whatever is begun later comes later, also the end of the store.
-        let mut line = Box::pin(self.inner.writer.clone().lock_owned());
-        let turn = poll_immediate(&mut line).await;
         let store = self.inner.clone();
-        let (began, mut has_begun) = oneshot::channel();
-        let done = self.inner.runtime.spawn(async move {
-            began.send(()).ok();
-            let turn = match turn {
-                Some(turn) => turn,
-                None => line.await,
-            };
-            work(store, turn).await
-        });
-        let done = done.await.unwrap_or_else(|error| {
-            let kind = if has_begun.try_recv().is_ok() { ErrorKind::CommitUnknown } else { ErrorKind::Closed };
-            Err(Error::new(kind, "the runtime in which the store was opened has ended").with_source(error))
-        });
+        let done = tasks::complete(&self.inner.runtime, &self.inner.writer, |turn| work(store, turn)).await;
         done.map_err(named(operation))
     }
 }
 
-/// The writer, when it is one's turn to change the store.
-type Turn = OwnedMutexGuard<Writer>;
-
 impl Inner {
     /// The newest revision in the file.
-    pub(crate) async fn newest(&self) -> Result<Revision> {
+    pub(crate) async fn look(&self) -> Result<Revision> {
         let mut reader = self.readers.take_turn().await?;
         let newest = read::newest(&mut reader).await;
         reader.done(newest)
@@ -150,7 +133,7 @@ impl Inner {
 
     /// What comes before every change.
     fn prepare(&self) -> Result<()> {
-        if self.changes.is_closed() {
+        if self.newest.is_closed() {
             return Err(closed());
         }
         // So that the log can be emptied.
@@ -158,21 +141,21 @@ impl Inner {
         Ok(())
     }
 
-    async fn commit(&self, mut writer: Turn, batches: &[Batch]) -> Result<Vec<Outcome>> {
+    async fn commit(&self, mut writer: Turn<Writer>, batches: &[Batch]) -> Result<Vec<Outcome>> {
         self.prepare()?;
         let outcomes = writer.commit(batches).await?;
-        self.changes.tell(writer.revision());
+        self.newest.tell(writer.revision());
         Ok(outcomes)
     }
 
-    async fn drop_range(&self, mut writer: Turn, range: &KeyRange, guards: &[Guard]) -> Result<Outcome> {
+    async fn drop_range(&self, mut writer: Turn<Writer>, range: &KeyRange, guards: &[Guard]) -> Result<Outcome> {
         self.prepare()?;
         let outcome = writer.drop_range(range, guards).await?;
-        self.changes.tell(writer.revision());
+        self.newest.tell(writer.revision());
         Ok(outcome)
     }
 
-    async fn compact(&self, mut writer: Turn) -> Result<Compaction> {
+    async fn compact(&self, mut writer: Turn<Writer>) -> Result<Compaction> {
         self.prepare()?;
         self.snapshots.lock().check_none()?;
         let bytes_before = self.bytes()?;
@@ -180,8 +163,8 @@ impl Inner {
         Ok(Compaction { bytes_before, bytes_after: self.bytes()? })
     }
 
-    async fn close(&self, mut writer: Turn) -> Result<()> {
-        self.changes.close();
+    async fn close(&self, mut writer: Turn<Writer>) -> Result<()> {
+        self.newest.close();
         self.info.caches.switch_off();
         self.snapshots.close();
         self.age.close();
@@ -192,7 +175,7 @@ impl Inner {
     }
 
     fn bytes(&self) -> Result<u64> {
-        if self.changes.is_closed() {
+        if self.newest.is_closed() {
             return Err(closed());
         }
         let mut bytes = 0;
@@ -227,7 +210,7 @@ impl Read for Sqlite {
             let rows = read::get(&mut reader, &keys, &store.info.limits).await;
             reader.done(rows)
         };
-        task::read(&self.inner.runtime, get).await.map_err(named("get"))
+        tasks::read(&self.inner.runtime, get).await.map_err(named("get"))
     }
 
     async fn scan(&self, scan: &Scan) -> Result<Page> {
@@ -237,7 +220,7 @@ impl Read for Sqlite {
             let page = read::scan(&mut reader, &scan, &store.info.limits).await;
             reader.done(page)
         };
-        task::read(&self.inner.runtime, read).await.map_err(named("scan"))
+        tasks::read(&self.inner.runtime, read).await.map_err(named("scan"))
     }
 
     async fn summarize(&self, range: &KeyRange) -> Result<Summary> {
@@ -247,7 +230,7 @@ impl Read for Sqlite {
             let summary = read::summarize(&mut reader, &range).await;
             reader.done(summary)
         };
-        task::read(&self.inner.runtime, summarize).await.map_err(named("summarize"))
+        tasks::read(&self.inner.runtime, summarize).await.map_err(named("summarize"))
     }
 }
 
@@ -261,11 +244,12 @@ impl Store for Sqlite {
         let store = self.inner.clone();
         let snapshot = async move {
             let (reader, revision) = store.readers.take_view().await?;
-            let id = store.snapshots.lock().add(Arc::new(View::new(reader)))?;
+            let view = View::new(reader, store.info.limits);
+            let held = Held::new(view, revision, &store.snapshots, &store.runtime, NAME)?;
             age::watch(&store);
-            Ok(Held::new(id, revision, store.clone()))
+            Ok(held)
         };
-        Ok(Box::new(task::read(&self.inner.runtime, snapshot).await.map_err(named("snapshot"))?))
+        Ok(Box::new(tasks::read(&self.inner.runtime, snapshot).await.map_err(named("snapshot"))?))
     }
 
     async fn commit(&self, batches: Vec<Batch>) -> Result<Vec<Outcome>> {
@@ -273,7 +257,7 @@ impl Store for Sqlite {
     }
 
     async fn changed(&self, after: Revision) -> Result<Revision> {
-        changes::changed(&self.inner, after).await.map_err(named("changed"))
+        self.inner.newest.changed(after, || Changes::wait(&self.inner)).await.map_err(named("changed"))
     }
 
     async fn drop_range(&self, range: &KeyRange, guards: &[Guard]) -> Result<Outcome> {

@@ -24,6 +24,9 @@ mod layers;
 mod read;
 mod shared;
 pub mod sorted;
+#[cfg(feature = "tasks")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tasks")))]
+pub mod tasks;
 
 use std::fmt::Debug;
 

@@ -8,9 +8,10 @@
 //! - [`Views`]: the current view for reads, snapshots with their limits, waiting for changes, closing.
 //!
 //! An engine that is asked over a channel has no such table; it uses the parts: [`stamped_keys`], [`RecentWrites`],
-//! [`StoredRow`], [`Registry`].
+//! [`StoredRow`], [`columns`], [`Registry`], and those of `store::tasks` (feature `tasks`).
 
 mod apply;
+pub mod columns;
 mod read;
 mod recent;
 mod row;

@@ -80,18 +80,28 @@ impl<V> OpenSnapshots<V> {
         }
     }
 
-    /// Keeps a view and gives its number.
+    /// Whether another one may be opened, for who has to ask the engine for a view first.
     ///
     /// # Errors
     ///
     /// `Limit(Snapshots)`, `Closed`.
-    pub fn add(&mut self, view: Arc<V>) -> Result<u64> {
+    pub fn check_room(&self) -> Result<()> {
         if self.closed {
             return Err(closed());
         }
         if self.views.len() >= self.count_max {
             return Err(Error::limit(Limit::Snapshots, self.count_max as u64, self.views.len() as u64 + 1));
         }
+        Ok(())
+    }
+
+    /// Keeps a view and gives its number.
+    ///
+    /// # Errors
+    ///
+    /// `Limit(Snapshots)`, `Closed`.
+    pub fn add(&mut self, view: Arc<V>) -> Result<u64> {
+        self.check_room()?;
         let id = self.next_id;
         self.next_id += 1;
         self.views.insert(id, (self.clock.now(), view));
