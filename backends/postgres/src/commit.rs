@@ -1,0 +1,133 @@
+//! Commits: one call of the function in the server, what to do when it fails, and when nobody knows whether it has.
+//!
+//! A call that is a transaction of its own is one round trip, so its COMMIT is under way from the moment on it is sent. If the
+//! connection is lost then, it may have happened: `CommitUnknown`. If the server says that it failed, it has not.
+
+use std::time::Duration;
+
+use futures_util::TryStreamExt;
+use sqlx::pool::PoolConnection;
+use sqlx::{Either, Executor, PgConnection, Postgres, Row as _};
+use strongroom_core::store::{Batch, Guard, KeyRange, Outcome};
+use strongroom_core::{Error, ErrorKind, Result};
+use tokio::time::sleep;
+
+use crate::error::{damaged, from_engine, is_answer, is_lost, is_transient, removed};
+use crate::group::{Call, Group, outcome};
+use crate::store::Place;
+
+/// Before another attempt, at most, times the attempts so far: others are in the way, who should not come back together.
+const PAUSE_US_MAX: u64 = 2_000;
+
+/// [`Store::commit`](strongroom_core::store::Store::commit): one transaction for all batches.
+pub(crate) async fn commit(place: &Place, batches: &[Batch]) -> Result<Vec<Outcome>> {
+    let group = Group::of(batches, &place.limits);
+    let answered = match group.calls.as_slice() {
+        [] => Vec::new(),
+        [call] => place.attempts(Step::Alone(call)).await?,
+        calls => place.attempts(Step::Together(calls)).await?,
+    };
+    group.outcomes(answered)
+}
+
+/// [`Store::drop_range`](strongroom_core::store::Store::drop_range): one transaction, so all or nothing.
+pub(crate) async fn drop_range(place: &Place, range: &KeyRange, guards: &[Guard]) -> Result<Outcome> {
+    if let Err(error) = place.limits.check_guards(guards) {
+        return Ok(Outcome::Rejected(error));
+    }
+    let call = Call::dropping(range, guards);
+    let answered = place.attempts(Step::Together(std::slice::from_ref(&call))).await?;
+    outcome(*answered.first().ok_or_else(damaged)?)
+}
+
+/// What is done in one transaction.
+#[derive(Clone, Copy)]
+enum Step<'c> {
+    /// One call, in one round trip.
+    Alone(&'c Call<'c>),
+    /// Calls between a BEGIN and a COMMIT, which may take as long as they need.
+    Together(&'c [Call<'c>]),
+}
+
+impl Place {
+    /// Makes the transaction, again if the server broke it off or went away before anything had happened.
+    async fn attempts(&self, step: Step<'_>) -> Result<Vec<i64>> {
+        let mut attempt = 1;
+        loop {
+            let error = match self.attempt(step).await {
+                Ok(answered) => return Ok(answered),
+                Err(error) => error,
+            };
+            let again = error.kind() != ErrorKind::CommitUnknown && (is_transient(&error) || is_lost(&error));
+            if !again || attempt >= self.server.attempts_max {
+                return Err(error);
+            }
+            sleep(Duration::from_micros(fastrand::u64(0..=PAUSE_US_MAX * u64::from(attempt)))).await;
+            attempt += 1;
+        }
+    }
+
+    async fn attempt(&self, step: Step<'_>) -> Result<Vec<i64>> {
+        let mut connection = self.server.connections.take().await?;
+        let done = async {
+            // So that what is sent next is the call itself, and what fails until then has not happened.
+            connection.prepare(self.server.statements.commit.clone()).await.map_err(from_engine)?;
+            match step {
+                Step::Alone(call) => self.alone(&mut connection, call).await,
+                Step::Together(calls) => self.together(&mut connection, calls).await,
+            }
+        };
+        let done = done.await;
+        if done.is_err() {
+            // Whatever state it is in: a transaction may be open.
+            connection.close_on_drop();
+        }
+        done
+    }
+
+    async fn alone(&self, connection: &mut PoolConnection<Postgres>, call: &Call<'_>) -> Result<Vec<i64>> {
+        let query = call.query(&self.server.statements, self.namespace);
+        let mut answered = None;
+        let mut results = connection.fetch_many(query);
+        // To the end: the answer comes before the commit.
+        loop {
+            match results.try_next().await {
+                Ok(Some(Either::Right(row))) => answered = Some(numbers(&row)?),
+                Ok(Some(Either::Left(_))) => {}
+                Ok(None) => return answered.ok_or_else(damaged),
+                Err(error) => {
+                    let error = from_engine(error);
+                    // After the function's answer the server only commits. If it dies in that, nobody knows.
+                    let failed = is_answer(&error) && (answered.is_none() || !is_lost(&error));
+                    return Err(if failed { error } else { unknown(error) });
+                }
+            }
+        }
+    }
+
+    async fn together(&self, connection: &mut PgConnection, calls: &[Call<'_>]) -> Result<Vec<i64>> {
+        connection.execute("BEGIN; SET LOCAL statement_timeout = 0").await.map_err(from_engine)?;
+        let mut answered = Vec::new();
+        for call in calls {
+            let query = call.query(&self.server.statements, self.namespace);
+            let row = query.fetch_one(&mut *connection).await.map_err(from_engine)?;
+            answered.extend(numbers(&row)?);
+        }
+        connection.execute("COMMIT").await.map_err(|error| {
+            let error = from_engine(error);
+            if is_answer(&error) && !is_lost(&error) { error } else { unknown(error) }
+        })?;
+        Ok(answered)
+    }
+}
+
+/// What the function answered.
+fn numbers(row: &sqlx::postgres::PgRow) -> Result<Vec<i64>> {
+    let numbers: Option<Vec<i64>> = row.try_get(0).map_err(from_engine)?;
+    numbers.ok_or_else(removed)
+}
+
+fn unknown(error: Error) -> Error {
+    let message = "the connection was lost in a commit, which may or may not have happened";
+    Error::new(ErrorKind::CommitUnknown, message).with_source(error)
+}

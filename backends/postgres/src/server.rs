@@ -1,0 +1,177 @@
+//! A server with its namespaces.
+
+use std::fmt;
+use std::sync::Arc;
+
+use sqlx::{Connection, Row as _};
+use strongroom_core::{Error, ErrorKind, Result};
+use tokio::runtime::Handle;
+
+use crate::connections::Connections;
+use crate::error::{NAME, from_engine, is_undefined};
+use crate::options::PostgresOptions;
+use crate::signals::Signals;
+use crate::statements::Statements;
+use crate::store::Postgres;
+use crate::url::{Target, check_namespace};
+
+/// A schema of a database on a PostgreSQL server, with the connections to it. Each of its namespaces is a store; all share the
+/// connections. Cheap to clone.
+///
+/// ```no_run
+/// # async fn example() -> strongroom_core::Result<()> {
+/// use strongroom_postgres::Server;
+///
+/// let server = Server::connect("postgres://chat@db.example/chat?sslmode=verify-full").await?;
+/// let (alice, bob) = (server.namespace("alice").await?, server.namespace("bob").await?);
+/// # drop((alice, bob));
+/// server.remove("carol").await?;
+/// server.close().await;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// It needs a tokio runtime and belongs to the one in which it was connected.
+#[derive(Clone)]
+pub struct Server {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) wire: Arc<Wire>,
+    pub(crate) options: PostgresOptions,
+    pub(crate) runtime: Handle,
+    pub(crate) signals: Arc<Signals>,
+}
+
+/// The way to the server: connections, and what is said over them.
+pub(crate) struct Wire {
+    pub(crate) connections: Connections,
+    pub(crate) statements: Statements,
+    pub(crate) attempts_max: u32,
+}
+
+impl Server {
+    /// Connects to the server that `url` names: `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, with these parameters:
+    ///
+    /// | parameter | what |
+    /// |---|---|
+    /// | `schema` | the schema that has the tables: `strongroom` unless given |
+    /// | `sslmode` | `disable`, `allow`, `prefer` (unless given), `require`, `verify-ca`, `verify-full` |
+    /// | `sslrootcert`, `sslcert`, `sslkey` | files of certificates and of the key |
+    /// | `host` | a folder with the server's socket: `postgres:///DATABASE?host=/run/postgresql` |
+    /// | `application_name`, `options`, `options[NAME]` | settings of the session |
+    ///
+    /// What is not there comes from `PGHOST`, `PGPORT`, `PGUSER`, `PGPASSWORD`, `PGDATABASE`, `PGSSLMODE` and `~/.pgpass`, as with
+    /// PostgreSQL's own programs. A password in a URL is seen by whoever sees the process's arguments.
+    ///
+    /// # Errors
+    ///
+    /// - `InvalidInput`: the URL has another form, or names a namespace.
+    /// - `Io`: nothing answers there, it refuses user, password, database or certificate.
+    /// - `Busy`: it has no connection left.
+    /// - `Unsupported`: there is no tokio runtime here.
+    pub async fn connect(url: &str) -> Result<Self> {
+        PostgresOptions::default().connect(url).await
+    }
+
+    pub(crate) async fn connect_with(url: &str, options: PostgresOptions) -> Result<Self> {
+        let connect = async {
+            let target: Target = url.parse()?;
+            if target.namespace.is_some() {
+                let message = "the URL names a namespace, and this connects to all of them: leave it out";
+                return Err(Error::new(ErrorKind::InvalidInput, message));
+            }
+            let server = Server::to(target, options)?;
+            // What is wrong with a URL is told now.
+            server.inner.wire.connections.first().await?.close().await.map_err(from_engine)?;
+            Ok(server)
+        };
+        connect.await.map_err(|error: Error| error.on(NAME).during("connect"))
+    }
+
+    /// Connects to nothing yet.
+    pub(crate) fn to(target: Target, options: PostgresOptions) -> Result<Self> {
+        let runtime = Handle::try_current().map_err(|error| {
+            Error::new(ErrorKind::Unsupported, "it needs a tokio runtime: open it inside one").with_source(error)
+        })?;
+        let wire = Wire {
+            connections: Connections::new(target.connect, &options),
+            statements: Statements::new(&target.schema),
+            attempts_max: options.attempts_max.max(1),
+        };
+        let signals = Signals::new(&runtime, options.poll_ms);
+        Ok(Server { inner: Arc::new(Inner { wire: Arc::new(wire), options, runtime, signals }) })
+    }
+
+    /// Opens a namespace, and makes it if there is none; also the tables, if this is the first. Its name has 1 to 1,000 bytes.
+    ///
+    /// # Errors
+    ///
+    /// As [`Postgres::open`].
+    pub async fn namespace(&self, name: &str) -> Result<Postgres> {
+        let name = check_namespace(name).map_err(|error| error.on(NAME).during("open"))?;
+        Postgres::on(self.clone(), name, false).await
+    }
+
+    /// The names of all namespaces, in order of their bytes.
+    ///
+    /// # Errors
+    ///
+    /// `Closed`, `Busy`, `Io`.
+    pub async fn namespaces(&self) -> Result<Vec<String>> {
+        let list = async {
+            let sql = self.inner.wire.statements.text("SELECT name FROM SCHEMA.namespaces ORDER BY name");
+            let mut connection = self.inner.wire.connections.take().await?;
+            let found = sqlx::query(sql).fetch_all(&mut *connection).await.map_err(from_engine);
+            match found {
+                Ok(found) => found.iter().map(|row| row.try_get(0).map_err(from_engine)).collect(),
+                Err(error) if is_undefined(&error) => Ok(Vec::new()),
+                Err(error) => Err(error),
+            }
+        };
+        list.await.map_err(|error: Error| error.on(NAME).during("namespaces"))
+    }
+
+    /// Removes a namespace with all that is in it; says whether there was one. Stores that have it open answer `Closed` from then on.
+    ///
+    /// # Errors
+    ///
+    /// `Closed`, `Busy`, `Io`; then nothing is removed, or, if the connection was lost at the very end, all of it.
+    pub async fn remove(&self, name: &str) -> Result<bool> {
+        let remove = async {
+            let text = |sql: &str| self.inner.wire.statements.text(sql);
+            let mut connection = self.inner.wire.connections.take().await?;
+            let mut transaction = connection.begin().await.map_err(from_engine)?;
+            let unlimited = sqlx::raw_sql(text("SET LOCAL statement_timeout = 0"));
+            unlimited.execute(&mut *transaction).await.map_err(from_engine)?;
+            // Whoever commits to it is waited for, and finds nothing afterwards.
+            let removed = sqlx::query(text("DELETE FROM SCHEMA.namespaces WHERE name = $1 RETURNING id")).bind(name);
+            let removed = match removed.fetch_optional(&mut *transaction).await.map_err(from_engine) {
+                Err(error) if is_undefined(&error) => None,
+                removed => removed?,
+            };
+            let Some(removed) = removed else { return Ok(false) };
+            let id: i64 = removed.try_get(0).map_err(from_engine)?;
+            let rows = sqlx::query(text("DELETE FROM SCHEMA.rows WHERE namespace = $1")).bind(id);
+            rows.execute(&mut *transaction).await.map_err(from_engine)?;
+            transaction.commit().await.map_err(from_engine)?;
+            Ok(true)
+        };
+        remove.await.map_err(|error: Error| error.on(NAME).during("remove"))
+    }
+
+    /// Closes all connections; whatever is open on them answers `Closed` from then on. Close the stores first: they finish what
+    /// was begun.
+    pub async fn close(&self) {
+        self.inner.signals.close().await;
+        self.inner.wire.connections.close().await;
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Not how it is connected to: that has a password.
+        f.debug_struct("Server").finish_non_exhaustive()
+    }
+}

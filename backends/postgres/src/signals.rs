@@ -1,0 +1,229 @@
+//! Commits are announced to other processes, and theirs are heard: `NOTIFY` and `LISTEN`.
+//!
+//! An announcement is a transaction of its own, after the commit. In the same one it would make commits to all namespaces wait
+//! for each other: the server lets only one transaction that notifies commit at a time, flush included (docs/decisions/0020).
+//! It says which namespaces have changed, no more: anybody who may use the database can send one, so the revision is looked up.
+//! What was not announced, since its process was killed in between, is found by looking now and then.
+
+use std::collections::{BTreeSet, HashMap};
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use futures_util::future::{pending, select};
+use sqlx::postgres::PgListener;
+use sqlx::{AssertSqlSafe, Executor};
+use strongroom_core::Result;
+use strongroom_core::store::tasks::Newest;
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
+
+use crate::error::{damaged, from_engine};
+use crate::row;
+use crate::server::Wire;
+
+/// Namespaces in one announcement: a payload holds less than 8,000 bytes, and a number has up to 19 digits.
+const ANNOUNCED_MAX: usize = 350;
+
+/// What goes out and comes in, for all namespaces of a server's schema.
+pub(crate) struct Signals {
+    state: Mutex<State>,
+    /// Somebody has come who waits, or all is over.
+    called: Arc<Notify>,
+    runtime: Handle,
+    interval: Duration,
+}
+
+#[derive(Default)]
+struct State {
+    /// Namespaces that were committed to here, which is not announced yet.
+    changed: BTreeSet<i64>,
+    announcing: Option<JoinHandle<()>>,
+    /// Who waits for what others commit, by namespace.
+    waiting: HashMap<i64, Vec<Arc<Newest>>>,
+    listening: bool,
+    closed: bool,
+}
+
+impl Signals {
+    pub(crate) fn new(runtime: &Handle, poll_ms: u64) -> Arc<Self> {
+        Arc::new(Signals {
+            state: Mutex::default(),
+            called: Arc::default(),
+            runtime: runtime.clone(),
+            interval: Duration::from_millis(poll_ms.max(1)),
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Announces, soon, that this namespace has changed.
+    pub(crate) fn announce(self: &Arc<Self>, wire: &Arc<Wire>, namespace: i64) {
+        let mut state = self.lock();
+        state.changed.insert(namespace);
+        if state.announcing.is_none() {
+            let (signals, wire) = (self.clone(), wire.clone());
+            state.announcing = Some(self.runtime.spawn(async move { signals.announce_all(&wire).await }));
+        }
+    }
+
+    /// Announces until there is nothing to announce. What comes meanwhile goes together.
+    async fn announce_all(&self, wire: &Wire) {
+        loop {
+            let changed: Vec<i64> = {
+                let mut state = self.lock();
+                let some: Vec<i64> = state.changed.iter().copied().take(ANNOUNCED_MAX).collect();
+                state.changed.retain(|namespace| !some.contains(namespace));
+                if some.is_empty() {
+                    // Under the lock: whoever comes after this begins anew.
+                    state.announcing = None;
+                    return;
+                }
+                some
+            };
+            // Whoever does not hear of it will look.
+            wire.announce(&changed).await.ok();
+        }
+    }
+
+    /// Hears of what others commit to this namespace, until the answer is dropped.
+    pub(crate) fn wait(self: &Arc<Self>, wire: &Arc<Wire>, namespace: i64, newest: &Arc<Newest>) -> Waiting {
+        let mut state = self.lock();
+        state.waiting.entry(namespace).or_default().push(newest.clone());
+        if !state.listening && !state.closed {
+            state.listening = true;
+            let (signals, wire) = (Arc::downgrade(self), wire.clone());
+            self.runtime.spawn(async move { listen(&signals, &wire).await });
+        }
+        self.called.notify_one();
+        Waiting { signals: self.clone(), namespace, newest: newest.clone() }
+    }
+
+    fn is_waited_for(&self, namespace: i64) -> bool {
+        self.lock().waiting.contains_key(&namespace)
+    }
+
+    /// Looks for the newest revisions of all namespaces that somebody waits for, and tells them.
+    async fn look(&self, wire: &Wire) -> Result<()> {
+        let namespaces: Vec<i64> = self.lock().waiting.keys().copied().collect();
+        if namespaces.is_empty() {
+            return Ok(());
+        }
+        let query = sqlx::query(wire.statements.newest_of.clone()).bind(namespaces);
+        let mut connection = wire.connections.take().await?;
+        for found in query.fetch_all(&mut *connection).await.map_err(from_engine)? {
+            let namespace = row::number(&found, 0)?.ok_or_else(damaged)?;
+            let revision = row::revision(&found, 1)?;
+            for newest in self.lock().waiting.get(&namespace).into_iter().flatten() {
+                newest.tell(revision);
+            }
+        }
+        Ok(())
+    }
+
+    /// Announces what is to be announced, and hears nothing more.
+    pub(crate) async fn close(&self) {
+        let announcing = {
+            let mut state = self.lock();
+            state.closed = true;
+            state.announcing.take()
+        };
+        self.called.notify_one();
+        if let Some(announcing) = announcing {
+            announcing.await.ok();
+        }
+    }
+}
+
+impl Drop for Signals {
+    fn drop(&mut self) {
+        self.called.notify_one();
+    }
+}
+
+/// One who waits.
+pub(crate) struct Waiting {
+    signals: Arc<Signals>,
+    namespace: i64,
+    newest: Arc<Newest>,
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let mut state = self.signals.lock();
+        let Some(waiting) = state.waiting.get_mut(&self.namespace) else { return };
+        if let Some(at) = waiting.iter().position(|newest| Arc::ptr_eq(newest, &self.newest)) {
+            waiting.swap_remove(at);
+        }
+        if waiting.is_empty() {
+            state.waiting.remove(&self.namespace);
+        }
+    }
+}
+
+impl Wire {
+    async fn announce(&self, namespaces: &[i64]) -> Result<()> {
+        let payload: Vec<String> = namespaces.iter().map(i64::to_string).collect();
+        // It has nothing to lose, so nobody waits for a flush. All that is in the text are numbers and the schema's name.
+        let sql = format!(
+            "BEGIN; SET LOCAL synchronous_commit = off; SELECT pg_notify('{}', '{}'); COMMIT",
+            self.statements.channel(),
+            payload.join(" ")
+        );
+        let mut connection = self.connections.take().await?;
+        let sent = connection.execute(AssertSqlSafe(sql)).await;
+        if sent.is_err() {
+            connection.close_on_drop();
+        }
+        sent.map(drop).map_err(from_engine)
+    }
+
+    async fn listener(&self) -> Option<PgListener> {
+        let mut listener = PgListener::connect_with(&self.connections.listening).await.ok()?;
+        listener.listen(&self.statements.channel()).await.ok()?;
+        Some(listener)
+    }
+}
+
+/// Listens until all is over. A connection that is lost is made anew.
+async fn listen(signals: &Weak<Signals>, wire: &Wire) {
+    let mut listener = None;
+    loop {
+        let Some(strong) = signals.upgrade().filter(|signals| !signals.lock().closed) else { return };
+        if listener.is_none() {
+            listener = wire.listener().await;
+        }
+        // After it has begun to listen, so that nothing falls between the two.
+        strong.look(wire).await.ok();
+        let (called, interval) = (strong.called.clone(), strong.interval);
+        drop(strong);
+        let heard = pin!(hear(signals, &mut listener));
+        let (called, time) = (pin!(called.notified()), pin!(sleep(interval)));
+        select(heard, select(called, time)).await;
+    }
+}
+
+/// Waits for an announcement of something that somebody waits for, or for the end of the connection.
+async fn hear(signals: &Weak<Signals>, listener: &mut Option<PgListener>) {
+    let Some(listening) = listener else { return pending().await };
+    loop {
+        match listening.try_recv().await {
+            Ok(Some(announced)) => {
+                let mut changed = announced.payload().split(' ').filter_map(|namespace| namespace.parse().ok());
+                if signals.upgrade().is_none_or(|signals| changed.any(|namespace| signals.is_waited_for(namespace))) {
+                    return;
+                }
+            }
+            // It was lost, and made anew.
+            Ok(None) => return,
+            Err(_) => {
+                *listener = None;
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Every statement that reads or writes rows, as text. Keys and values are always bound, never written into it.
+//!
+//! There are few, and they are the same for all namespaces of a schema, so that each connection prepares them once. Each reads
+//! the namespace's revision in the same view as the rows.
+
+use std::sync::Arc;
+
+use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
+use strongroom_core::store::{Fetch, Scan};
+
+/// The texts for one schema.
+#[derive(Debug)]
+pub(crate) struct Statements {
+    schema: String,
+    /// The newest revision. `$1`: namespace.
+    pub(crate) newest: SqlStr,
+    /// The newest revisions of several. `$1`: namespaces. Columns: namespace, revision.
+    pub(crate) newest_of: SqlStr,
+    /// The rows of keys. `$2`: keys. Columns: the store's revision; then a row's key, revision, link, value.
+    pub(crate) get: SqlStr,
+    /// How many rows a range has, and the newest revision among them. `$2`, `$3`: the range.
+    pub(crate) summarize: SqlStr,
+    /// Guarded batches: `commit.sql`.
+    pub(crate) commit: SqlStr,
+    /// Pages, by what they fetch and by their order.
+    scans: [[SqlStr; 2]; 3],
+}
+
+impl Statements {
+    /// `schema` is a name that needs no quotes.
+    pub(crate) fn new(schema: &str) -> Self {
+        let text = |sql: String| AssertSqlSafe(Arc::<str>::from(sql.replace("SCHEMA", schema))).into_sql_str();
+        let scans = |fetch| [false, true].map(|reverse| text(scan(fetch, reverse)));
+        Statements {
+            schema: schema.to_owned(),
+            newest: text("SELECT revision FROM SCHEMA.namespaces WHERE id = $1".into()),
+            newest_of: text("SELECT id, revision FROM SCHEMA.namespaces WHERE id = ANY($1)".into()),
+            get: text(
+                "SELECT n.revision, r.key, r.revision, r.link, r.value FROM SCHEMA.namespaces n \
+                 LEFT JOIN SCHEMA.rows r ON r.namespace = n.id AND r.key = ANY($2) WHERE n.id = $1"
+                    .into(),
+            ),
+            summarize: text(
+                "SELECT n.revision, r.count, r.newest FROM SCHEMA.namespaces n, LATERAL \
+                 (SELECT count(*) AS count, max(revision) AS newest FROM SCHEMA.rows \
+                 WHERE namespace = n.id AND key >= $2 AND key < $3) r WHERE n.id = $1"
+                    .into(),
+            ),
+            commit: text(
+                "SELECT SCHEMA.commit_1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, \
+                 $19, $20, $21)"
+                    .into(),
+            ),
+            scans: [scans(Fetch::Keys), scans(Fetch::Values), scans(Fetch::Targets)],
+        }
+    }
+
+    /// One page and one row more. `$1`: namespace; `$2`, `$3`: the range; `$4`: rows; `$5`: bytes after which it ends. Columns: the
+    /// store's revision, whether there is a row behind this one (known where the bytes end it), key, revision; unless only keys are
+    /// asked for: link, value; with targets: the target's revision, link, value.
+    ///
+    /// There is one row at least: without a key if the range has none.
+    pub(crate) fn scan(&self, scan: &Scan) -> SqlStr {
+        let fetch = match scan.fetch {
+            Fetch::Keys => 0,
+            Fetch::Values => 1,
+            Fetch::Targets => 2,
+        };
+        self.scans[fetch][usize::from(scan.reverse)].clone()
+    }
+
+    /// Begins to read; what is seen from here on does not change. Answers with the revision.
+    pub(crate) fn begin_view(&self, namespace: i64) -> SqlStr {
+        let sql = format!(
+            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT revision FROM {}.namespaces WHERE id = {namespace}",
+            self.schema
+        );
+        AssertSqlSafe(sql).into_sql_str()
+    }
+
+    /// Bytes of the tables and their indexes, of all namespaces.
+    pub(crate) fn usage(&self) -> SqlStr {
+        let sql = "SELECT pg_total_relation_size('SCHEMA.rows') + pg_total_relation_size('SCHEMA.namespaces')";
+        AssertSqlSafe(sql.replace("SCHEMA", &self.schema)).into_sql_str()
+    }
+
+    /// A statement of rare use.
+    pub(crate) fn text(&self, sql: &str) -> SqlStr {
+        AssertSqlSafe(sql.replace("SCHEMA", &self.schema)).into_sql_str()
+    }
+
+    /// Where commits are announced: one channel for all namespaces of a schema.
+    pub(crate) fn channel(&self) -> String {
+        format!("strongroom.{}", self.schema)
+    }
+}
+
+/// The bytes are summed up by the server, which needs not read long values for that: what is past the end is never sent.
+fn scan(fetch: Fetch, reverse: bool) -> String {
+    let (order, beyond) =
+        if reverse { ("DESC", "x.key >= $2 AND x.key < p.key") } else { ("ASC", "x.key > p.key AND x.key < $3") };
+    let (columns, inner, bytes) = match fetch {
+        Fetch::Keys => ("", "", "octet_length(r.key)"),
+        Fetch::Values => {
+            (", r.link, r.value", ", link, value", "octet_length(r.key) + coalesce(octet_length(r.value), 0)")
+        }
+        Fetch::Targets => (
+            ", r.link, r.value, t.revision AS target_revision, t.link AS target_link, t.value AS target_value",
+            ", link, value",
+            "octet_length(r.key) + coalesce(octet_length(r.value), 0) + coalesce(octet_length(t.value), 0)",
+        ),
+    };
+    let shown = match fetch {
+        Fetch::Keys => "p.key, p.revision",
+        Fetch::Values => "p.key, p.revision, p.link, p.value",
+        Fetch::Targets => "p.key, p.revision, p.link, p.value, p.target_revision, p.target_link, p.target_value",
+    };
+    let target = if fetch == Fetch::Targets {
+        " LEFT JOIN SCHEMA.rows t ON t.namespace = n.id AND t.key = \
+         CASE WHEN r.link >= 0 THEN substr(r.key, r.link + 1) WHEN r.link = -1 THEN r.value END"
+    } else {
+        ""
+    };
+    format!(
+        "SELECT n.revision, CASE WHEN p.before + p.bytes > $5 THEN EXISTS \
+         (SELECT FROM SCHEMA.rows x WHERE x.namespace = n.id AND {beyond}) END, {shown} \
+         FROM SCHEMA.namespaces n LEFT JOIN LATERAL (SELECT * FROM (\
+         SELECT r.key, r.revision{columns}, {bytes} AS bytes, \
+         sum({bytes}) OVER (ORDER BY r.key {order} ROWS UNBOUNDED PRECEDING) - ({bytes}) AS before \
+         FROM (SELECT key, revision{inner} FROM SCHEMA.rows WHERE namespace = n.id AND key >= $2 AND key < $3 \
+         ORDER BY key {order} LIMIT $4) r{target}) q WHERE q.before <= $5) p ON TRUE WHERE n.id = $1 ORDER BY p.key {order}"
+    )
+}
