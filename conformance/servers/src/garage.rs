@@ -2,14 +2,14 @@
 
 use std::fs;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
 use crate::process::Process;
-use crate::{Server, program};
+use crate::{Server, port, program};
 
 const BUCKET: &str = "strongroom";
 const REGION: &str = "garage";
@@ -41,7 +41,7 @@ pub(crate) fn start() -> io::Result<Server> {
 fn start_once(program: &Path) -> io::Result<Server> {
     let deadline = Instant::now() + START_MAX;
     let folder = tempfile::Builder::new().prefix("strongroom-garage-").tempdir()?;
-    let [port, port_between_nodes] = free_ports()?;
+    let (port, port_between_nodes) = (port::free()?, port::free()?);
     let configuration = write_configuration(&folder, port, port_between_nodes)?;
     let process = Process::start(
         program,
@@ -85,10 +85,4 @@ api_bind_addr = "127.0.0.1:{port}"
     );
     fs::write(&path, configuration)?;
     Ok(path.display().to_string())
-}
-
-/// Two ports that were free a moment ago. garage cannot choose one and say which.
-fn free_ports() -> io::Result<[u16; 2]> {
-    let listeners = [TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?, TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?];
-    Ok([listeners[0].local_addr()?.port(), listeners[1].local_addr()?.port()])
 }

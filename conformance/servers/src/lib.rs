@@ -1,34 +1,42 @@
-//! Real S3 servers, for the test of what only a server can say: whether a request is signed, paged and made conditional
-//! as the protocol has it.
+//! Real servers, for the test of what only a server can say: of S3, whether a request is signed, paged and made conditional
+//! as the protocol has it; of PostgreSQL, what is left of a statement when the server or the network fails.
 //!
-//! A [`Server`] is a program of this machine, started for the test on a free port of the loopback interface, with one
-//! empty bucket. It keeps nothing: what it stored goes when it stops.
+//! A server is a program of this machine, started for the test on a free port of the loopback interface. It keeps nothing:
+//! what it stored goes when it stops.
 //!
 //! ```no_run
-//! use strongroom_conformance_servers::Server;
+//! use strongroom_conformance_servers::{Postgres, Server};
 //!
 //! # fn main() -> Result<(), String> {
 //! Server::moto_available()?;
 //! let server = Server::shared_moto()?;
 //! println!("{}/{}/{}", server.endpoint(), server.bucket(), server.new_prefix());
+//!
+//! Postgres::available()?;
+//! println!("{}", Postgres::shared()?.url());
 //! # Ok(())
 //! # }
 //! ```
 //!
 //! - moto is a simulation of AWS, in Python. It is quick to have and strict about the protocol.
 //! - garage is a server that people store data on, in Rust. It is built once by hand.
+//! - PostgreSQL is the distribution's. It can be stopped, killed and started again, and followed by standbys. A [`Proxy`] in
+//!   front of it is a network that fails at a chosen statement.
 //!
-//! Neither is AWS. moto does not check signatures; garage does.
+//! Neither of the first two is AWS. moto does not check signatures; garage does.
 //!
-//! A server is gone when its [`Server`] is dropped, and also when the process ends without that, by a signal or by
-//! `exit`: a shell stands between the two and ends the server when our end of a pipe closes.
+//! A server is gone when its value is dropped, and also when the process ends without that, by a signal or by `exit`: a shell
+//! stands between the two and ends the server when our end of a pipe closes.
 
 mod garage;
 mod http;
 mod moto;
 mod output;
+mod port;
+mod postgres;
 mod process;
 mod program;
+//mod proxy;
 
 use std::fmt;
 use std::io;
@@ -38,9 +46,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tempfile::TempDir;
 
+pub use postgres::{Mode, Postgres, PostgresOptions};
+//pub use proxy::{Moment, Proxy};
+
 use process::Process;
 
-/// A running server. Dropping it ends it.
+/// A running server of S3 with one empty bucket. Dropping it ends it.
 pub struct Server {
     address: SocketAddr,
     bucket: String,
@@ -159,9 +170,9 @@ impl fmt::Debug for Server {
     }
 }
 
-fn shared(
-    slot: &'static OnceLock<Result<Server, String>>,
-    start: fn() -> io::Result<Server>,
-) -> Result<&'static Server, String> {
+fn shared<T>(
+    slot: &'static OnceLock<Result<T, String>>,
+    start: impl FnOnce() -> io::Result<T>,
+) -> Result<&'static T, String> {
     slot.get_or_init(|| start().map_err(|error| error.to_string())).as_ref().map_err(String::clone)
 }

@@ -54,6 +54,24 @@ impl Output {
         }
     }
 
+    /// Waits until nobody can write any more.
+    ///
+    /// # Errors
+    ///
+    /// If the time is over before.
+    pub(crate) fn wait_for_end(&self, deadline: Instant) -> io::Result<()> {
+        let mut written = self.written();
+        while !written.ended {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(io::Error::new(io::ErrorKind::TimedOut, "something of it is still there"));
+            }
+            let waited = self.0.changed.wait_timeout(written, left);
+            written = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        Ok(())
+    }
+
     pub(crate) fn text(&self) -> String {
         self.written().text()
     }

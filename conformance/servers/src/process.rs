@@ -1,6 +1,6 @@
 //! A program that ends with us, however we end.
 
-use std::io;
+use std::io::{self, Write};
 use std::net::{SocketAddr, TcpStream};
 #[cfg(unix)]
 use std::os::unix::process::CommandExt;
@@ -11,26 +11,62 @@ use std::time::{Duration, Instant};
 
 use crate::output::Output;
 
-/// Runs its arguments until its input ends. We hold the other end of that input; the kernel closes it, whatever ends us.
+/// Runs its arguments but the first two until its input ends or has a line. We hold the other end of that input; the kernel
+/// closes it, whatever ends us.
 ///
-/// The server alone keeps the output, so that its end is the server's. It is killed, not asked: what it stores is thrown
-/// away. Then it is waited for, so that it is gone when the shell is.
-const SUPERVISOR: &str = r#""$@" 2>&1 & exec >/dev/null 2>&1; read -r _; kill -9 $!; wait"#;
+/// The server alone keeps the output, so that its end is the server's. At the end of the input it gets the signal of the first
+/// argument. Then it is waited for, so that it is gone when the shell is, and the folder of the second argument is removed, if
+/// there is one. A line is the name of another signal, and keeps the folder.
+const SUPERVISOR: &str = r#"signal=$1 folder=$2; shift 2; "$@" 2>&1 & exec >/dev/null 2>&1
+read -r order; kill -s "${order:-$signal}" $!; wait; [ -n "$order" ] || [ -z "$folder" ] || rm -rf -- "$folder""#;
 
 /// Between two attempts to connect.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// A running program. Dropping it kills it.
+/// After the end of a program its children may write for this long.
+const CHILDREN_END_MAX: Duration = Duration::from_secs(30);
+
+/// A running program. Dropping it ends it.
 pub(crate) struct Process {
     supervisor: Child,
     output: Output,
 }
 
+/// How a program ends if nobody says how.
+pub(crate) struct Ending<'a> {
+    /// The name of a signal, like `KILL`.
+    pub(crate) signal: &'a str,
+    /// What is removed when the program is gone.
+    pub(crate) folder: Option<&'a Path>,
+}
+
+impl Ending<'_> {
+    /// It is killed, not asked: what it stores is thrown away.
+    pub(crate) const KILL: Ending<'static> = Ending { signal: "KILL", folder: None };
+}
+
 impl Process {
     /// Starts a program with these arguments and additions to the environment.
     pub(crate) fn start(program: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> io::Result<Self> {
+        let mut command = Command::new(program);
+        command.args(arguments).envs(environment.iter().copied());
+        Process::supervise(&command, Ending::KILL)
+    }
+
+    /// Starts a command: its arguments, its folder and its environment count, but for `env_clear`.
+    pub(crate) fn supervise(supervised: &Command, ending: Ending<'_>) -> io::Result<Self> {
         let mut command = Command::new("sh");
-        command.args(["-c", SUPERVISOR, "sh"]).arg(program).args(arguments).envs(environment.iter().copied());
+        command.args(["-c", SUPERVISOR, "sh", ending.signal]).arg(ending.folder.unwrap_or(Path::new("")));
+        command.arg(supervised.get_program()).args(supervised.get_args());
+        if let Some(folder) = supervised.get_current_dir() {
+            command.current_dir(folder);
+        }
+        for (name, value) in supervised.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         // Out of the reach of Ctrl-C: it would end the shell and not the server, which the shell keeps from such signals.
         #[cfg(unix)]
@@ -63,6 +99,25 @@ impl Process {
             thread::sleep(PAUSE);
         }
         Ok(())
+    }
+
+    /// Sends it a signal, like `INT`, and waits for its end and that of its children. The folder stays. Without effect if it
+    /// has been ended before.
+    ///
+    /// # Errors
+    ///
+    /// If children of it are still there half a minute after its end.
+    pub(crate) fn end(&mut self, signal: &str) -> io::Result<()> {
+        if let Some(mut input) = self.supervisor.stdin.take() {
+            writeln!(input, "{signal}")?;
+        }
+        self.supervisor.wait()?;
+        // Whoever has the output open is one of them.
+        self.output.wait_for_end(Instant::now() + CHILDREN_END_MAX)
+    }
+
+    pub(crate) fn is_running(&self) -> bool {
+        self.supervisor.stdin.is_some() && !self.output.has_ended()
     }
 
     /// The last lines that it wrote.

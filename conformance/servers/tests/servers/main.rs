@@ -1,16 +1,19 @@
-//! Every server, from its start to its end. A server that this machine has not is a visible skip; moto's fails in CI.
+//! Every server, from its start to its end. A server that this machine has not is a visible skip; moto's and
+//! PostgreSQL's fail in CI.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod encrypted;
 mod life;
 mod objects;
+mod postgres;
+mod replication;
 
 use std::env;
 use std::io;
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
-use strongroom_conformance_servers::Server;
+use strongroom_conformance_servers::{Postgres, Server};
 
 /// A kind of server.
 #[derive(Clone, Copy)]
@@ -56,7 +59,23 @@ const CASES: [(&str, Case); 9] = [
     ("is_gone_after_a_kill", life::is_gone_after_a_kill),
 ];
 
+const POSTGRES: [(&str, fn()); 9] = [
+    ("answers_with_its_options", postgres::answers_with_its_options),
+    ("asks_for_a_password_where_the_url_has_one", postgres::asks_for_a_password_where_the_url_has_one),
+    ("leaves_nothing_after_its_drop", postgres::leaves_nothing_after_its_drop),
+    ("leaves_nothing_after_the_kill_of_the_test", postgres::leaves_nothing_after_the_kill_of_the_test),
+    ("keeps_what_it_stored_over_a_restart", postgres::keeps_what_it_stored_over_a_restart),
+    ("recovers_from_a_kill", postgres::recovers_from_a_kill),
+    ("a_standby_follows_and_takes_no_writes", replication::a_standby_follows_and_takes_no_writes),
+    ("a_commit_waits_for_a_synchronous_standby", replication::a_commit_waits_for_a_synchronous_standby),
+    (
+        "a_standby_takes_the_place_of_a_killed_server_again_and_again",
+        replication::a_standby_takes_the_place_of_a_killed_server_again_and_again,
+    ),
+];
+
 fn main() -> ExitCode {
+    postgres::serve_if_to_be_killed();
     if let Some(kind) = life::to_be_killed(&[MOTO, GARAGE]) {
         life::serve_until_killed(kind);
     }
@@ -68,6 +87,10 @@ fn main() -> ExitCode {
             trials.push(Trial::ignorable_test(format!("{}::{name}", kind.name), move || run(kind, name, case)));
         }
     }
+    for (name, case) in POSTGRES {
+        let run = move || run_if(Postgres::available(), true, case);
+        trials.push(Trial::ignorable_test(format!("postgres::{name}"), run));
+    }
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
@@ -75,12 +98,16 @@ fn run(kind: Kind, name: &str, case: Case) -> Result<Completion, Failed> {
     if (kind.name, name) == ("moto", ATTRIBUTES) {
         return Ok(Completion::ignored_with("moto drops headers with underscores in their names"));
     }
-    match (kind.available)() {
+    run_if((kind.available)(), kind.in_ci, || case(kind))
+}
+
+fn run_if(available: Result<(), String>, in_ci: bool, case: impl FnOnce()) -> Result<Completion, Failed> {
+    match available {
         Ok(()) => {
-            case(kind);
+            case();
             Ok(Completion::Completed)
         }
-        Err(reason) if kind.in_ci && env::var("STRONGROOM_CI").as_deref() == Ok("1") => Err(Failed::from(reason)),
+        Err(reason) if in_ci && env::var("STRONGROOM_CI").as_deref() == Ok("1") => Err(Failed::from(reason)),
         Err(reason) => Ok(Completion::ignored_with(reason)),
     }
 }
