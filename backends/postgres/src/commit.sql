@@ -1,4 +1,4 @@
--- Guarded batches, in order, in one round trip. SCHEMA is replaced by the schema's name.
+-- Guarded batches, in order, in one round trip. `:schema` stands for the schema's name.
 --
 -- Under READ COMMITTED each statement of a VOLATILE function sees what was committed before it began. So the namespace is
 -- locked first, which waits for whoever commits to it now, and the guards are checked in a view that has all of that.
@@ -8,7 +8,7 @@
 --
 -- The answer has one number a batch: the revision; or -1 - N, the guard N (from 0) did not hold; or the least number there is, a
 -- stamped row had the key of another write. It is null if there is no such namespace.
-CREATE OR REPLACE FUNCTION SCHEMA.commit_1(
+CREATE OR REPLACE FUNCTION :schema.commit_1(
     store bigint,
     segments integer[], writing boolean[], colliding boolean[],
     key_batch integer[], key_guard integer[], key_key bytea[], key_revision bigint[],
@@ -18,7 +18,7 @@ CREATE OR REPLACE FUNCTION SCHEMA.commit_1(
 ) RETURNS bigint[] LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     begun bigint;
-    newest bigint;
+    head bigint;
     outcomes bigint[] := segments;
     batches integer := coalesce(array_length(segments, 1), 0);
     first integer := 1;
@@ -29,11 +29,11 @@ BEGIN
     IF current_setting('transaction_isolation') <> 'read committed' THEN
         RAISE EXCEPTION 'a commit needs the isolation level READ COMMITTED';
     END IF;
-    SELECT n.revision INTO begun FROM SCHEMA.namespaces n WHERE n.id = store FOR NO KEY UPDATE;
+    SELECT n.revision INTO begun FROM :schema.namespaces n WHERE n.id = store FOR NO KEY UPDATE;
     IF begun IS NULL THEN
         RETURN NULL;
     END IF;
-    newest := begun;
+    head := begun;
     WHILE past <= batches LOOP
         first := past;
         WHILE past <= batches AND segments[past] = segments[first] LOOP
@@ -44,19 +44,19 @@ BEGIN
             SELECT b.batch, min(b.guard) AS guard FROM (
                 SELECT g.batch, g.guard
                     FROM unnest(key_batch, key_guard, key_key, key_revision) AS g(batch, guard, key, revision)
-                    LEFT JOIN SCHEMA.rows r ON r.namespace = store AND r.key = g.key
+                    LEFT JOIN :schema.rows r ON r.namespace = store AND r.key = g.key
                     WHERE g.batch >= first AND g.batch < past AND r.revision IS DISTINCT FROM g.revision
                 UNION ALL
                 -- Nothing has changed since the newest revision. No more rows are counted than tell.
                 SELECT g.batch, g.guard
                     FROM unnest(range_batch, range_guard, range_start, range_end, range_as_of, range_rows)
                         AS g(batch, guard, first_key, end_key, as_of, rows),
-                    LATERAL (SELECT count(*) AS rows, max(x.revision) AS newest FROM (
-                        SELECT r.revision FROM SCHEMA.rows r
+                    LATERAL (SELECT count(*) AS rows, max(x.revision) AS latest FROM (
+                        SELECT r.revision FROM :schema.rows r
                         WHERE r.namespace = store AND r.key >= g.first_key AND r.key < g.end_key LIMIT g.rows + 1
                     ) x) found
-                    WHERE g.batch >= first AND g.batch < past AND g.as_of <> newest
-                        AND (found.rows <> g.rows OR found.newest > g.as_of)
+                    WHERE g.batch >= first AND g.batch < past AND g.as_of <> head
+                        AND (found.rows <> g.rows OR found.latest > g.as_of)
             ) b GROUP BY b.batch
         LOOP
             outcomes[broken.batch] := -1 - broken.guard;
@@ -64,16 +64,16 @@ BEGIN
         FOR batch IN first .. past - 1 LOOP
             IF outcomes[batch] = 0 THEN
                 IF writing[batch] THEN
-                    newest := newest + 1;
+                    head := head + 1;
                 END IF;
-                outcomes[batch] := newest;
+                outcomes[batch] := head;
                 -- Such a batch is a segment of its own, so that no revision after it depends on this.
                 IF colliding[batch] AND EXISTS (
                     SELECT FROM unnest(write_batch, write_stamped, write_key) AS s(batch, stamped, key)
-                        JOIN unnest(write_batch, write_stamped, write_key) AS w(batch, stamped, key) ON w.key = s.key || int8send(newest)
+                        JOIN unnest(write_batch, write_stamped, write_key) AS w(batch, stamped, key) ON w.key = s.key || int8send(head)
                         WHERE s.batch = first AND s.stamped AND w.batch = first AND NOT w.stamped
                 ) THEN
-                    newest := newest - 1;
+                    head := head - 1;
                     outcomes[batch] := -9223372036854775808;
                 END IF;
             END IF;
@@ -87,25 +87,25 @@ BEGIN
                 WHERE w.batch >= first AND w.batch < past AND outcomes[w.batch] > 0
             ) u ORDER BY u.key, u.batch DESC
         ), deleted AS (
-            DELETE FROM SCHEMA.rows r USING staged s
+            DELETE FROM :schema.rows r USING staged s
             WHERE r.namespace = store AND r.key = s.key AND s.link IS NULL AND s.value IS NULL
         )
-        INSERT INTO SCHEMA.rows AS r (namespace, key, revision, link, value)
+        INSERT INTO :schema.rows AS r (namespace, key, revision, link, value)
             SELECT store, s.key, s.revision, s.link, s.value FROM staged s WHERE s.link IS NOT NULL OR s.value IS NOT NULL
             ON CONFLICT (namespace, key) DO UPDATE
                 SET revision = excluded.revision, link = excluded.link, value = excluded.value;
         -- A range that goes, under the guards of the one batch there is then.
         IF drop_end IS NOT NULL AND outcomes[first] >= 0 THEN
-            DELETE FROM SCHEMA.rows r WHERE r.namespace = store AND r.key >= drop_start AND r.key < drop_end;
+            DELETE FROM :schema.rows r WHERE r.namespace = store AND r.key >= drop_start AND r.key < drop_end;
             GET DIAGNOSTICS dropped = ROW_COUNT;
             IF dropped > 0 THEN
-                newest := newest + 1;
-                outcomes[first] := newest;
+                head := head + 1;
+                outcomes[first] := head;
             END IF;
         END IF;
     END LOOP;
-    IF newest > begun THEN
-        UPDATE SCHEMA.namespaces n SET revision = newest WHERE n.id = store;
+    IF head > begun THEN
+        UPDATE :schema.namespaces n SET revision = head WHERE n.id = store;
     END IF;
     RETURN outcomes;
 END

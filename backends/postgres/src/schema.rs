@@ -14,16 +14,16 @@ const FORMAT_VERSION: i32 = 1;
 const TABLES: &str = include_str!("schema.sql");
 const COMMIT: &str = include_str!("commit.sql");
 
-const NAMESPACE: &str = "SELECT id, format, revision, to_regproc('SCHEMA.commit_1') IS NOT NULL, \
+const NAMESPACE: &str = "SELECT id, format, revision, to_regproc(':schema.commit_1') IS NOT NULL, \
      current_setting('fsync') <> 'off' AND current_setting('synchronous_commit') <> 'off' \
-     FROM SCHEMA.namespaces WHERE name = $1";
+     FROM :schema.namespaces WHERE name = $1";
 const NEW_NAMESPACE: &str =
-    "INSERT INTO SCHEMA.namespaces (name, format, revision) VALUES ($1, $2, 0) ON CONFLICT (name) DO NOTHING";
+    "INSERT INTO :schema.namespaces (name, format, revision) VALUES ($1, $2, 0) ON CONFLICT (name) DO NOTHING";
 /// Whoever else makes the tables waits, and finds them.
-const LOCK: &str = "SELECT pg_advisory_xact_lock(hashtext('strongroom'), hashtext('SCHEMA'))";
+const LOCK: &str = "SELECT pg_advisory_xact_lock(hashtext('strongroom'), hashtext(':schema'))";
 /// What a schema has that is not ours.
-const FOREIGN: &str = "SELECT EXISTS (SELECT FROM pg_class WHERE relnamespace = to_regnamespace('SCHEMA') \
-     AND relkind IN ('r', 'p', 'v', 'm', 'f')) AND to_regclass('SCHEMA.namespaces') IS NULL";
+const FOREIGN: &str = "SELECT EXISTS (SELECT FROM pg_class WHERE relnamespace = to_regnamespace(':schema') \
+     AND relkind IN ('r', 'p', 'v', 'm', 'f')) AND to_regclass(':schema.namespaces') IS NULL";
 
 /// A namespace that is there.
 pub(crate) struct Opened {

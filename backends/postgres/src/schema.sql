@@ -1,15 +1,15 @@
--- The tables of a schema: docs/format.md. SCHEMA is replaced by its name.
-CREATE SCHEMA IF NOT EXISTS SCHEMA;
+-- The tables of a schema: docs/format.md. `:schema` stands for its name.
+CREATE SCHEMA IF NOT EXISTS :schema;
 
 -- The newest revision of each namespace, which every commit changes: with room in its page, so that no index has to change.
-CREATE TABLE IF NOT EXISTS SCHEMA.namespaces (
+CREATE TABLE IF NOT EXISTS :schema.namespaces (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     name text COLLATE "C" NOT NULL UNIQUE,
     format integer NOT NULL,
     revision bigint NOT NULL
 ) WITH (fillfactor = 20);
 
-CREATE TABLE IF NOT EXISTS SCHEMA.rows (
+CREATE TABLE IF NOT EXISTS :schema.rows (
     namespace bigint NOT NULL,
     key bytea NOT NULL,
     revision bigint NOT NULL,
@@ -18,4 +18,4 @@ CREATE TABLE IF NOT EXISTS SCHEMA.rows (
     PRIMARY KEY (namespace, key)
 );
 -- Long values go out of line as they are: compressing what is sealed is in vain. Keys are short, and compared often.
-ALTER TABLE SCHEMA.rows ALTER COLUMN key SET STORAGE PLAIN, ALTER COLUMN value SET STORAGE EXTERNAL;
+ALTER TABLE :schema.rows ALTER COLUMN key SET STORAGE PLAIN, ALTER COLUMN value SET STORAGE EXTERNAL;

@@ -121,7 +121,7 @@ impl Server {
     /// `Closed`, `Busy`, `Io`.
     pub async fn namespaces(&self) -> Result<Vec<String>> {
         let list = async {
-            let sql = self.inner.wire.statements.text("SELECT name FROM SCHEMA.namespaces ORDER BY name");
+            let sql = self.inner.wire.statements.text("SELECT name FROM :schema.namespaces ORDER BY name");
             let mut connection = self.inner.wire.connections.take().await?;
             let found = sqlx::query(sql).fetch_all(&mut *connection).await.map_err(from_engine);
             match found {
@@ -146,14 +146,14 @@ impl Server {
             let unlimited = sqlx::raw_sql(text("SET LOCAL statement_timeout = 0"));
             unlimited.execute(&mut *transaction).await.map_err(from_engine)?;
             // Whoever commits to it is waited for, and finds nothing afterwards.
-            let removed = sqlx::query(text("DELETE FROM SCHEMA.namespaces WHERE name = $1 RETURNING id")).bind(name);
+            let removed = sqlx::query(text("DELETE FROM :schema.namespaces WHERE name = $1 RETURNING id")).bind(name);
             let removed = match removed.fetch_optional(&mut *transaction).await.map_err(from_engine) {
                 Err(error) if is_undefined(&error) => None,
                 removed => removed?,
             };
             let Some(removed) = removed else { return Ok(false) };
             let id: i64 = removed.try_get(0).map_err(from_engine)?;
-            let rows = sqlx::query(text("DELETE FROM SCHEMA.rows WHERE namespace = $1")).bind(id);
+            let rows = sqlx::query(text("DELETE FROM :schema.rows WHERE namespace = $1")).bind(id);
             rows.execute(&mut *transaction).await.map_err(from_engine)?;
             transaction.commit().await.map_err(from_engine)?;
             Ok(true)

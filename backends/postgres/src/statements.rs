@@ -29,25 +29,25 @@ pub(crate) struct Statements {
 impl Statements {
     /// `schema` is a name that needs no quotes.
     pub(crate) fn new(schema: &str) -> Self {
-        let text = |sql: String| AssertSqlSafe(Arc::<str>::from(sql.replace("SCHEMA", schema))).into_sql_str();
+        let text = |sql: String| AssertSqlSafe(Arc::<str>::from(sql.replace(":schema", schema))).into_sql_str();
         let scans = |fetch| [false, true].map(|reverse| text(scan(fetch, reverse)));
         Statements {
             schema: schema.to_owned(),
-            newest: text("SELECT revision FROM SCHEMA.namespaces WHERE id = $1".into()),
-            newest_of: text("SELECT id, revision FROM SCHEMA.namespaces WHERE id = ANY($1)".into()),
+            newest: text("SELECT revision FROM :schema.namespaces WHERE id = $1".into()),
+            newest_of: text("SELECT id, revision FROM :schema.namespaces WHERE id = ANY($1)".into()),
             get: text(
-                "SELECT n.revision, r.key, r.revision, r.link, r.value FROM SCHEMA.namespaces n \
-                 LEFT JOIN SCHEMA.rows r ON r.namespace = n.id AND r.key = ANY($2) WHERE n.id = $1"
+                "SELECT n.revision, r.key, r.revision, r.link, r.value FROM :schema.namespaces n \
+                 LEFT JOIN :schema.rows r ON r.namespace = n.id AND r.key = ANY($2) WHERE n.id = $1"
                     .into(),
             ),
             summarize: text(
-                "SELECT n.revision, r.count, r.newest FROM SCHEMA.namespaces n, LATERAL \
-                 (SELECT count(*) AS count, max(revision) AS newest FROM SCHEMA.rows \
+                "SELECT n.revision, r.count, r.newest FROM :schema.namespaces n, LATERAL \
+                 (SELECT count(*) AS count, max(revision) AS newest FROM :schema.rows \
                  WHERE namespace = n.id AND key >= $2 AND key < $3) r WHERE n.id = $1"
                     .into(),
             ),
             commit: text(
-                "SELECT SCHEMA.commit_1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, \
+                "SELECT :schema.commit_1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, \
                  $19, $20, $21)"
                     .into(),
             ),
@@ -80,13 +80,13 @@ impl Statements {
 
     /// Bytes of the tables and their indexes, of all namespaces.
     pub(crate) fn usage(&self) -> SqlStr {
-        let sql = "SELECT pg_total_relation_size('SCHEMA.rows') + pg_total_relation_size('SCHEMA.namespaces')";
-        AssertSqlSafe(sql.replace("SCHEMA", &self.schema)).into_sql_str()
+        let sql = "SELECT pg_total_relation_size(':schema.rows') + pg_total_relation_size(':schema.namespaces')";
+        AssertSqlSafe(sql.replace(":schema", &self.schema)).into_sql_str()
     }
 
     /// A statement of rare use.
     pub(crate) fn text(&self, sql: &str) -> SqlStr {
-        AssertSqlSafe(sql.replace("SCHEMA", &self.schema)).into_sql_str()
+        AssertSqlSafe(sql.replace(":schema", &self.schema)).into_sql_str()
     }
 
     /// Where commits are announced: one channel for all namespaces of a schema.
@@ -116,18 +116,18 @@ fn scan(fetch: Fetch, reverse: bool) -> String {
         Fetch::Targets => "p.key, p.revision, p.link, p.value, p.target_revision, p.target_link, p.target_value",
     };
     let target = if fetch == Fetch::Targets {
-        " LEFT JOIN SCHEMA.rows t ON t.namespace = n.id AND t.key = \
+        " LEFT JOIN :schema.rows t ON t.namespace = n.id AND t.key = \
          CASE WHEN r.link >= 0 THEN substr(r.key, r.link + 1) WHEN r.link = -1 THEN r.value END"
     } else {
         ""
     };
     format!(
         "SELECT n.revision, CASE WHEN p.before + p.bytes > $5 THEN EXISTS \
-         (SELECT FROM SCHEMA.rows x WHERE x.namespace = n.id AND {beyond}) END, {shown} \
-         FROM SCHEMA.namespaces n LEFT JOIN LATERAL (SELECT * FROM (\
+         (SELECT FROM :schema.rows x WHERE x.namespace = n.id AND {beyond}) END, {shown} \
+         FROM :schema.namespaces n LEFT JOIN LATERAL (SELECT * FROM (\
          SELECT r.key, r.revision{columns}, {bytes} AS bytes, \
          sum({bytes}) OVER (ORDER BY r.key {order} ROWS UNBOUNDED PRECEDING) - ({bytes}) AS before \
-         FROM (SELECT key, revision{inner} FROM SCHEMA.rows WHERE namespace = n.id AND key >= $2 AND key < $3 \
+         FROM (SELECT key, revision{inner} FROM :schema.rows WHERE namespace = n.id AND key >= $2 AND key < $3 \
          ORDER BY key {order} LIMIT $4) r{target}) q WHERE q.before <= $5) p ON TRUE WHERE n.id = $1 ORDER BY p.key {order}"
     )
 }

@@ -5,6 +5,7 @@ mod disk;
 mod encrypted;
 mod files;
 mod memory;
+mod postgres;
 mod redb;
 mod s3;
 mod sqlite;
@@ -16,12 +17,14 @@ use strongroom_conformance::Factory;
 pub use cached::CachedFactory;
 pub use encrypted::EncryptedFactory;
 pub use memory::MemoryFactory;
+pub use postgres::PostgresFactory;
 pub use redb::RedbFactory;
 pub use sqlite::SqliteFactory;
 
 /// Every stack, in the order of the reports.
 pub fn all() -> Vec<Arc<dyn Factory>> {
-    let mut all = [with_layers(MemoryFactory), with_layers(RedbFactory), with_layers(SqliteFactory)].concat();
+    let backends = [with_layers(MemoryFactory), with_layers(RedbFactory), with_layers(SqliteFactory), with_layers(PostgresFactory)];
+    let mut all = backends.concat();
     // One that processes can share, so that they share objects in S3 as well.
     let encrypted = EncryptedFactory::new(SqliteFactory).in_s3();
     if let Some(one) = all.iter_mut().find(|one| one.name() == encrypted.name()) {

@@ -1,0 +1,83 @@
+//! PostgreSQL: a namespace of a real server on this machine.
+
+use std::sync::Arc;
+use std::{fs, io};
+
+use async_trait::async_trait;
+use strongroom_conformance::{Can, Capability, Factory, Folder, Place, Settings};
+use strongroom_conformance_servers::Postgres as Program;
+use strongroom_core::store::{Limits, Store};
+use strongroom_core::{Error, ErrorKind, Result};
+use strongroom_postgres::{PostgresOptions, Server};
+use url::Url;
+
+/// Stores on a PostgreSQL server, in a namespace each.
+#[derive(Clone, Copy, Debug)]
+pub struct PostgresFactory;
+
+/// In the folder of the places: where the server is that the process of the suite has started, for its children as well.
+const SERVER: &str = "postgres-server";
+
+fn server(place: &Place) -> Result<String> {
+    fs::read_to_string(place.folder.join(SERVER)).map_err(|error| failed(&error))
+}
+
+/// No two places have the same one, since every folder has a name of its own.
+fn namespace(place: &Place) -> String {
+    place.file().display().to_string()
+}
+
+fn failed(error: &dyn std::fmt::Display) -> Error {
+    Error::new(ErrorKind::Io, format!("the place's server: {error}"))
+}
+
+#[async_trait]
+impl Factory for PostgresFactory {
+    fn name(&self) -> &'static str {
+        "postgres"
+    }
+
+    fn can(&self, capability: Capability) -> Can {
+        match capability {
+            Capability::Compact => Can::No("the server does it by itself".into()),
+            Capability::Files => Can::No("the rows are on a server".into()),
+            Capability::Crash | Capability::Inject | Capability::Tamper => {
+                Can::No("the medium is a server's; what becomes of one is tested in runner/tests/postgres".into())
+            }
+            _ => match Program::available() {
+                Ok(()) => Can::Yes,
+                Err(reason) => Can::Missing(reason),
+            },
+        }
+    }
+
+    fn limits(&self) -> Limits {
+        PostgresOptions::default().limits
+    }
+
+    fn folder(&self, _: &[Capability]) -> io::Result<Folder> {
+        let folder = Folder::temporary()?;
+        let server = Program::shared().map_err(io::Error::other)?;
+        fs::write(folder.path().join(SERVER), server.url())?;
+        Ok(folder)
+    }
+
+    async fn open(&self, place: &Place, settings: &Settings) -> Result<Arc<dyn Store>> {
+        let mut url = Url::parse(&server(place)?).map_err(|error| failed(&error))?;
+        url.query_pairs_mut().append_pair("namespace", &namespace(place));
+        let (limits, clock) = (settings.limits, settings.clock.clone());
+        let options = PostgresOptions { limits, clock, connections_max: 4, ..PostgresOptions::default() };
+        Ok(Arc::new(options.open(url.as_str()).await?))
+    }
+
+    async fn reopen(&self, place: &Place, settings: &Settings) -> Result<Arc<dyn Store>> {
+        self.open(place, settings).await
+    }
+
+    async fn destroy(&self, place: &Place) -> Result<()> {
+        let server = Server::connect(&server(place)?).await?;
+        let removed = server.remove(&namespace(place)).await;
+        server.close().await;
+        removed.map(drop)
+    }
+}
