@@ -48,6 +48,9 @@ pub use strongroom_memory as memory;
 #[cfg(feature = "objects")]
 #[cfg_attr(docsrs, doc(cfg(feature = "objects")))]
 pub use strongroom_objects as objects;
+#[cfg(feature = "postgres")]
+#[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
+pub use strongroom_postgres as postgres;
 #[cfg(feature = "redb")]
 #[cfg_attr(docsrs, doc(cfg(feature = "redb")))]
 pub use strongroom_redb as redb;

@@ -133,6 +133,24 @@ impl Server {
         list.await.map_err(|error: Error| error.on(NAME).during("namespaces"))
     }
 
+    /// Whether there is a namespace of this name.
+    ///
+    /// # Errors
+    ///
+    /// `Closed`, `Busy`, `Io`.
+    pub async fn exists(&self, name: &str) -> Result<bool> {
+        let exists = async {
+            let sql = self.inner.wire.statements.text("SELECT FROM :schema.namespaces WHERE name = $1");
+            let mut connection = self.inner.wire.connections.take().await?;
+            match sqlx::query(sql).bind(name).fetch_optional(&mut *connection).await.map_err(from_engine) {
+                Ok(found) => Ok(found.is_some()),
+                Err(error) if is_undefined(&error) => Ok(false),
+                Err(error) => Err(error),
+            }
+        };
+        exists.await.map_err(|error: Error| error.on(NAME).during("exists"))
+    }
+
     /// Removes a namespace with all that is in it; says whether there was one. Stores that have it open answer `Closed` from then on.
     ///
     /// # Errors
