@@ -159,8 +159,16 @@ impl Left {
         self.no_process() && !Path::new(&self.folder).parent().unwrap().exists()
     }
 
+    /// The kernel may need a moment for those that were killed and are nobody's children.
     fn no_process(&self) -> bool {
-        !self.processes.iter().any(|process| lives(*process))
+        let deadline = Instant::now() + Duration::from_millis(200);
+        while self.processes.iter().any(|process| lives(*process)) {
+            if Instant::now() > deadline {
+                return false;
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        true
     }
 }
 
