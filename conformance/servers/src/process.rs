@@ -18,7 +18,7 @@ use crate::output::Output;
 /// argument. Then it is waited for, so that it is gone when the shell is, and the folder of the second argument is removed, if
 /// there is one. A line is the name of another signal; the folder is then removed at the end of the input, or kept if there is
 /// one more line. That the server is gone is told by a line of our own.
-const SUPERVISOR: &str = r#"signal=$1 folder=$2; shift 2; "$@" 2>&1 & exec >/dev/null
+const SUPERVISOR: &str = r#"signal=$1 folder=$2; shift 2; "$@" 2>&1 & exec >/dev/null; trap '' PIPE
 read -r order; kill -s "${order:-$signal}" $! 2>/dev/null; wait; echo >&2; [ -z "$order" ] || read -r order
 [ -n "$order" ] || [ -z "$folder" ] || rm -rf -- "$folder""#;
 

@@ -16,6 +16,21 @@ pub(crate) struct Client(TcpStream);
 
 impl Client {
     pub(crate) fn connect(address: SocketAddr) -> io::Result<Self> {
+        let mut client = Client::ask_for_session(address, "strongroom")?;
+        client.answer()?;
+        Ok(client)
+    }
+
+    /// What a user is asked for, by its
+    /// [number](https://www.postgresql.org/docs/current/protocol-message-formats.html): 0 for nothing, 10 for SASL.
+    pub(crate) fn authentication(address: SocketAddr, user: &str) -> io::Result<u32> {
+        let mut asked = [0; 9];
+        Client::ask_for_session(address, user)?.0.read_exact(&mut asked)?;
+        assert_eq!(asked[0], b'R');
+        Ok(u32::from_be_bytes(asked[5..].try_into().unwrap()))
+    }
+
+    fn ask_for_session(address: SocketAddr, user: &str) -> io::Result<Self> {
         let stream = TcpStream::connect(address)?;
         stream.set_read_timeout(Some(ANSWER_MAX))?;
         let mut client = Client(stream);
@@ -23,9 +38,8 @@ impl Client {
         let mut answer = [0];
         client.0.read_exact(&mut answer)?;
         assert_eq!(&answer, b"N");
-        let session = [VERSION_3.as_slice(), b"user\0strongroom\0database\0strongroom\0\0"].concat();
-        client.0.write_all(&counted(&session))?;
-        client.answer()?;
+        let session = format!("user\0{user}\0database\0strongroom\0\0");
+        client.0.write_all(&counted(&[VERSION_3.as_slice(), session.as_bytes()].concat()))?;
         Ok(client)
     }
 
