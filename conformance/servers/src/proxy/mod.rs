@@ -21,8 +21,8 @@ use link::Link;
 /// A TCP proxy in front of a PostgreSQL, run by threads of this process. Dropping it resets its connections.
 ///
 /// It reads version 3 of the [protocol](https://www.postgresql.org/docs/current/protocol.html) as far as it must to know which
-/// statement a request executes. A request is what a client sends up to `Sync`, or one simple query. An encrypted connection is
-/// passed on unread, so that nothing strikes there.
+/// statement a request executes. A request is what a client sends up to `Sync`, or one simple query. What it sends before a
+/// `Flush` is passed on at once, and an encrypted connection unread, so that nothing strikes there.
 pub struct Proxy {
     address: SocketAddr,
     shared: Arc<Shared>,
