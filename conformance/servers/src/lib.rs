@@ -36,7 +36,7 @@ mod port;
 mod postgres;
 mod process;
 mod program;
-//mod proxy;
+mod proxy;
 
 use std::fmt;
 use std::io;
@@ -47,7 +47,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tempfile::TempDir;
 
 pub use postgres::{Mode, Postgres, PostgresOptions};
-//pub use proxy::{Moment, Proxy};
+pub use proxy::{Moment, Proxy};
 
 use process::Process;
 

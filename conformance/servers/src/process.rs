@@ -1,6 +1,6 @@
 //! A program that ends with us, however we end.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 #[cfg(unix)]
 use std::os::unix::process::CommandExt;
@@ -16,15 +16,17 @@ use crate::output::Output;
 ///
 /// The server alone keeps the output, so that its end is the server's. At the end of the input it gets the signal of the first
 /// argument. Then it is waited for, so that it is gone when the shell is, and the folder of the second argument is removed, if
-/// there is one. A line is the name of another signal, and keeps the folder.
-const SUPERVISOR: &str = r#"signal=$1 folder=$2; shift 2; "$@" 2>&1 & exec >/dev/null 2>&1
-read -r order; kill -s "${order:-$signal}" $!; wait; [ -n "$order" ] || [ -z "$folder" ] || rm -rf -- "$folder""#;
+/// there is one. A line is the name of another signal; the folder is then removed at the end of the input, or kept if there is
+/// one more line. That the server is gone is told by a line of our own.
+const SUPERVISOR: &str = r#"signal=$1 folder=$2; shift 2; "$@" 2>&1 & exec >/dev/null; trap '' PIPE
+read -r order; kill -s "${order:-$signal}" $! 2>/dev/null; wait; echo >&2; [ -z "$order" ] || read -r order
+[ -n "$order" ] || [ -z "$folder" ] || rm -rf -- "$folder""#;
 
 /// Between two attempts to connect.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// After the end of a program its children may write for this long.
-const CHILDREN_END_MAX: Duration = Duration::from_secs(30);
+/// How long a program and its children may take to end.
+const END_MAX: Duration = Duration::from_secs(30);
 
 /// A running program. Dropping it ends it.
 pub(crate) struct Process {
@@ -67,7 +69,7 @@ impl Process {
                 None => command.env_remove(name),
             };
         }
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         // Out of the reach of Ctrl-C: it would end the shell and not the server, which the shell keeps from such signals.
         #[cfg(unix)]
         command.process_group(0);
@@ -101,23 +103,39 @@ impl Process {
         Ok(())
     }
 
-    /// Sends it a signal, like `INT`, and waits for its end and that of its children. The folder stays. Without effect if it
-    /// has been ended before.
+    /// Sends it a signal, like `INT`, and waits for its end and that of its children. The folder stays for as long as this
+    /// value. Without effect if it is not running.
     ///
     /// # Errors
     ///
-    /// If children of it are still there half a minute after its end.
+    /// If children of it are still there half a minute after that.
     pub(crate) fn end(&mut self, signal: &str) -> io::Result<()> {
-        if let Some(mut input) = self.supervisor.stdin.take() {
+        if let Some(input) = self.supervisor.stdin.as_mut().filter(|_| !self.output.has_ended()) {
             writeln!(input, "{signal}")?;
+            if let Some(told) = self.supervisor.stderr.as_mut() {
+                told.read_exact(&mut [0])?;
+            }
         }
-        self.supervisor.wait()?;
         // Whoever has the output open is one of them.
-        self.output.wait_for_end(Instant::now() + CHILDREN_END_MAX)
+        self.output.wait_for_end(Instant::now() + END_MAX)
+    }
+
+    /// Ends it and leaves the folder to the caller.
+    ///
+    /// # Errors
+    ///
+    /// As [`Process::end`].
+    pub(crate) fn release(&mut self, signal: &str) -> io::Result<()> {
+        self.end(signal)?;
+        if let Some(mut input) = self.supervisor.stdin.take() {
+            // If it ended by itself, the first line is for the signal, which then reaches nobody.
+            input.write_all(b"KILL\nkeep\n")?;
+        }
+        self.supervisor.wait().map(drop)
     }
 
     pub(crate) fn is_running(&self) -> bool {
-        self.supervisor.stdin.is_some() && !self.output.has_ended()
+        !self.output.has_ended()
     }
 
     /// The last lines that it wrote.

@@ -137,7 +137,7 @@ impl Postgres {
     ///
     /// # Errors
     ///
-    /// If processes of it are left half a minute after its end.
+    /// If processes of it are left after half a minute.
     pub fn stop(&mut self, mode: Mode) -> io::Result<()> {
         self.process.end(match mode {
             Mode::Fast => "INT",
@@ -166,7 +166,7 @@ impl Postgres {
     ///
     /// If it cannot be stopped. If it does not answer within a minute or ends before: with what it wrote.
     pub fn restart(&mut self) -> io::Result<()> {
-        self.stop(Mode::Fast)?;
+        self.process.release("INT")?;
         self.process = launch_at(self.address, &self.programs, &self.folder)?;
         Ok(())
     }
@@ -209,7 +209,7 @@ fn launch_at(address: SocketAddr, programs: &Programs, folder: &TempDir) -> io::
     // A standby is ready to accept read-only connections.
     let ready = |line: &str| (line.contains("ready to accept") && line.contains("connections")).then_some(());
     if let Err(error) = process.wait_for(deadline, ready) {
-        process.end("QUIT")?;
+        process.release("QUIT")?;
         return Err(error);
     }
     Ok(process)

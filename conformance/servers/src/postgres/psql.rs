@@ -10,7 +10,8 @@ const CONNECT_MAX_S: &str = "10";
 const STATEMENT_MAX: &str = "-c statement_timeout=60s";
 
 impl Postgres {
-    /// Runs one statement, or several, separated by semicolons, as one transaction.
+    /// Runs one statement, or several, separated by semicolons, as one transaction. A commit that waits for a standby waits
+    /// without end.
     ///
     /// # Errors
     ///

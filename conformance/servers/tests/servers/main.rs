@@ -4,8 +4,10 @@
 
 mod encrypted;
 mod life;
+mod network;
 mod objects;
 mod postgres;
+mod postgres_client;
 mod replication;
 
 use std::env;
@@ -59,7 +61,7 @@ const CASES: [(&str, Case); 9] = [
     ("is_gone_after_a_kill", life::is_gone_after_a_kill),
 ];
 
-const POSTGRES: [(&str, fn()); 9] = [
+const POSTGRES: [(&str, fn()); 16] = [
     ("answers_with_its_options", postgres::answers_with_its_options),
     ("asks_for_a_password_where_the_url_has_one", postgres::asks_for_a_password_where_the_url_has_one),
     ("leaves_nothing_after_its_drop", postgres::leaves_nothing_after_its_drop),
@@ -72,6 +74,13 @@ const POSTGRES: [(&str, fn()); 9] = [
         "a_standby_takes_the_place_of_a_killed_server_again_and_again",
         replication::a_standby_takes_the_place_of_a_killed_server_again_and_again,
     ),
+    ("a_fault_before_a_request_keeps_it_from_the_server", network::a_fault_before_a_request_keeps_it_from_the_server),
+    ("a_fault_during_a_request_lets_the_server_go_on", network::a_fault_during_a_request_lets_the_server_go_on),
+    ("a_fault_after_a_request_keeps_the_answer", network::a_fault_after_a_request_keeps_the_answer),
+    ("a_fault_after_the_answer_keeps_nothing", network::a_fault_after_the_answer_keeps_nothing),
+    ("a_fault_strikes_once_and_its_statement_alone", network::a_fault_strikes_once_and_its_statement_alone),
+    ("a_cut_resets_what_is_open", network::a_cut_resets_what_is_open),
+    ("connections_are_refused_and_led_elsewhere", network::connections_are_refused_and_led_elsewhere),
 ];
 
 fn main() -> ExitCode {
