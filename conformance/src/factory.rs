@@ -87,6 +87,13 @@ pub trait Factory: Debug + Send + Sync + 'static {
     /// Removes what is left at a place whose stores are closed.
     async fn destroy(&self, place: &Place) -> Result<()>;
 
+    /// Waits until what killed processes had asked for is done or will never be, where that goes on without them: a server may be at
+    /// work on it.
+    async fn settle(&self, place: &Place) -> Result<()> {
+        let _ = place;
+        Ok(())
+    }
+
     /// The machine of this place loses power, and has it again: of what was not synced, a selection by `seed` is lost or torn.
     /// Stores that are open there are of no further use.
     async fn crash(&self, place: &Place, seed: u64) -> Result<()> {

@@ -14,10 +14,10 @@ CREATE OR REPLACE FUNCTION :schema.commit_1(
     key_batch integer[], key_guard integer[], key_key bytea[], key_revision bigint[],
     range_batch integer[], range_guard integer[], range_start bytea[], range_end bytea[], range_as_of bigint[], range_rows bigint[],
     write_batch integer[], write_stamped boolean[], write_key bytea[], write_link integer[], write_value bytea[],
-    drop_start bytea, drop_end bytea
+    deleting boolean, drop_start bytea, drop_end bytea
 ) RETURNS bigint[] LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
-    begun bigint;
+    expected bigint := coalesce(array_length(array_positions(writing, TRUE), 1), 0);
     head bigint;
     outcomes bigint[] := segments;
     batches integer := coalesce(array_length(segments, 1), 0);
@@ -29,25 +29,38 @@ BEGIN
     IF current_setting('transaction_isolation') <> 'read committed' THEN
         RAISE EXCEPTION 'a commit needs the isolation level READ COMMITTED';
     END IF;
-    SELECT n.revision INTO begun FROM :schema.namespaces n WHERE n.id = store FOR NO KEY UPDATE;
-    IF begun IS NULL THEN
+    -- As if all will be committed, which they mostly are: so the row is locked and changed at once.
+    IF expected > 0 THEN
+        UPDATE :schema.namespaces n SET revision = n.revision + expected WHERE n.id = store RETURNING n.revision - expected INTO head;
+    ELSE
+        SELECT n.revision INTO head FROM :schema.namespaces n WHERE n.id = store FOR NO KEY UPDATE;
+    END IF;
+    IF head IS NULL THEN
         RETURN NULL;
     END IF;
-    head := begun;
+    expected := head + expected;
     WHILE past <= batches LOOP
         first := past;
         WHILE past <= batches AND segments[past] = segments[first] LOOP
             outcomes[past] := 0;
             past := past + 1;
         END LOOP;
-        FOR broken IN
-            SELECT b.batch, min(b.guard) AS guard FROM (
+        -- What there is none of is not asked for: each statement costs as much as a few rows.
+        IF array_length(key_batch, 1) > 0 THEN
+            FOR broken IN
                 SELECT g.batch, g.guard
                     FROM unnest(key_batch, key_guard, key_key, key_revision) AS g(batch, guard, key, revision)
                     LEFT JOIN :schema.rows r ON r.namespace = store AND r.key = g.key
                     WHERE g.batch >= first AND g.batch < past AND r.revision IS DISTINCT FROM g.revision
-                UNION ALL
-                -- Nothing has changed since the newest revision. No more rows are counted than tell.
+            LOOP
+                IF outcomes[broken.batch] = 0 OR outcomes[broken.batch] < -1 - broken.guard THEN
+                    outcomes[broken.batch] := -1 - broken.guard;
+                END IF;
+            END LOOP;
+        END IF;
+        IF array_length(range_batch, 1) > 0 THEN
+            -- Nothing has changed since the newest revision. No more rows are counted than tell.
+            FOR broken IN
                 SELECT g.batch, g.guard
                     FROM unnest(range_batch, range_guard, range_start, range_end, range_as_of, range_rows)
                         AS g(batch, guard, first_key, end_key, as_of, rows),
@@ -57,10 +70,12 @@ BEGIN
                     ) x) found
                     WHERE g.batch >= first AND g.batch < past AND g.as_of <> head
                         AND (found.rows <> g.rows OR found.latest > g.as_of)
-            ) b GROUP BY b.batch
-        LOOP
-            outcomes[broken.batch] := -1 - broken.guard;
-        END LOOP;
+            LOOP
+                IF outcomes[broken.batch] = 0 OR outcomes[broken.batch] < -1 - broken.guard THEN
+                    outcomes[broken.batch] := -1 - broken.guard;
+                END IF;
+            END LOOP;
+        END IF;
         FOR batch IN first .. past - 1 LOOP
             IF outcomes[batch] = 0 THEN
                 IF writing[batch] THEN
@@ -78,22 +93,33 @@ BEGIN
                 END IF;
             END IF;
         END LOOP;
-        -- Of several batches that write a key, the last counts. A write of neither link nor value deletes.
-        WITH staged AS (
-            SELECT DISTINCT ON (u.key) u.key, u.revision, u.link, u.value FROM (
-                SELECT CASE WHEN w.stamped THEN w.key || int8send(outcomes[w.batch]) ELSE w.key END AS key,
-                    outcomes[w.batch] AS revision, w.batch, w.link, w.value
+        IF past - first = 1 AND NOT deleting THEN
+            -- One batch writes a key once.
+            INSERT INTO :schema.rows AS r (namespace, key, revision, link, value)
+                SELECT store, CASE WHEN w.stamped THEN w.key || int8send(head) ELSE w.key END, head, w.link, w.value
                 FROM unnest(write_batch, write_stamped, write_key, write_link, write_value) AS w(batch, stamped, key, link, value)
-                WHERE w.batch >= first AND w.batch < past AND outcomes[w.batch] > 0
-            ) u ORDER BY u.key, u.batch DESC
-        ), deleted AS (
-            DELETE FROM :schema.rows r USING staged s
-            WHERE r.namespace = store AND r.key = s.key AND s.link IS NULL AND s.value IS NULL
-        )
-        INSERT INTO :schema.rows AS r (namespace, key, revision, link, value)
-            SELECT store, s.key, s.revision, s.link, s.value FROM staged s WHERE s.link IS NOT NULL OR s.value IS NOT NULL
-            ON CONFLICT (namespace, key) DO UPDATE
-                SET revision = excluded.revision, link = excluded.link, value = excluded.value;
+                WHERE w.batch = first AND outcomes[first] > 0
+                ON CONFLICT (namespace, key) DO UPDATE
+                    SET revision = excluded.revision, link = excluded.link, value = excluded.value;
+        ELSE
+            -- Of several batches that write a key, the last counts. A write of neither link nor value deletes.
+            WITH staged AS (
+                SELECT DISTINCT ON (u.key) u.key, u.revision, u.link, u.value FROM (
+                    SELECT CASE WHEN w.stamped THEN w.key || int8send(outcomes[w.batch]) ELSE w.key END AS key,
+                        outcomes[w.batch] AS revision, w.batch, w.link, w.value
+                    FROM unnest(write_batch, write_stamped, write_key, write_link, write_value)
+                        AS w(batch, stamped, key, link, value)
+                    WHERE w.batch >= first AND w.batch < past AND outcomes[w.batch] > 0
+                ) u ORDER BY u.key, u.batch DESC
+            ), deleted AS (
+                DELETE FROM :schema.rows r USING staged s
+                WHERE r.namespace = store AND r.key = s.key AND s.link IS NULL AND s.value IS NULL
+            )
+            INSERT INTO :schema.rows AS r (namespace, key, revision, link, value)
+                SELECT store, s.key, s.revision, s.link, s.value FROM staged s WHERE s.link IS NOT NULL OR s.value IS NOT NULL
+                ON CONFLICT (namespace, key) DO UPDATE
+                    SET revision = excluded.revision, link = excluded.link, value = excluded.value;
+        END IF;
         -- A range that goes, under the guards of the one batch there is then.
         IF drop_end IS NOT NULL AND outcomes[first] >= 0 THEN
             DELETE FROM :schema.rows r WHERE r.namespace = store AND r.key >= drop_start AND r.key < drop_end;
@@ -104,7 +130,7 @@ BEGIN
             END IF;
         END IF;
     END LOOP;
-    IF head > begun THEN
+    IF head <> expected THEN
         UPDATE :schema.namespaces n SET revision = head WHERE n.id = store;
     END IF;
     RETURN outcomes;

@@ -61,6 +61,7 @@ struct Writes<'b> {
     key: Vec<&'b [u8]>,
     link: Vec<Option<i32>>,
     value: Vec<Option<&'b [u8]>>,
+    deleting: bool,
 }
 
 /// What a segment writes so far.
@@ -187,6 +188,7 @@ impl<'b> Call<'b> {
 
     fn write(&mut self, stamped: bool, key: &'b [u8], link: Option<i32>, value: Option<&'b [u8]>) {
         self.writes.batch.push(self.batch());
+        self.writes.deleting |= link.is_none() && value.is_none();
         self.writes.stamped.push(stamped);
         self.writes.key.push(key);
         self.writes.link.push(link);
@@ -217,6 +219,7 @@ impl<'b> Call<'b> {
             .bind(&writes.key)
             .bind(&writes.link)
             .bind(&writes.value)
+            .bind(writes.deleting)
             .bind(start.map(Cow::into_owned))
             .bind(end.map(Cow::into_owned))
     }

@@ -26,6 +26,7 @@ mod connections;
 mod error;
 mod group;
 mod options;
+mod page;
 mod read;
 mod row;
 mod schema;

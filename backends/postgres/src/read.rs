@@ -2,16 +2,18 @@
 
 use std::collections::HashMap;
 
-use futures_util::TryStreamExt;
 use sqlx::PgConnection;
-use strongroom_core::store::{
-    Content, Entry, Fetch, KeyRange, Limits, Page, Revision, Row, Rows, Scan, StoredKey, Summary,
-};
+use sqlx::postgres::PgRow;
+use strongroom_core::store::{Fetch, KeyRange, Limits, Page, Revision, Row, Rows, Scan, StoredKey, Summary};
 use strongroom_core::{Error, Limit, Result};
 
 use crate::error::{damaged, from_engine, removed};
+use crate::page::Draft;
 use crate::statements::Statements;
 use crate::{bounds, row};
+
+/// Bytes of the longest value that is sent with a page, at least: no key is longer.
+const SENT_BYTES_MIN: usize = 4_096;
 
 /// What is read: the namespace of a schema, within limits.
 #[derive(Clone, Copy, Debug)]
@@ -37,57 +39,58 @@ impl Reader<'_> {
         if keys.is_empty() {
             return Ok(Rows { as_of: self.newest(connection).await?, rows: Vec::new() });
         }
+        let (as_of, rows) = self.rows(connection, keys).await?;
+        Ok(Rows { as_of, rows: keys.iter().map(|key| rows.get(key).cloned()).collect() })
+    }
+
+    /// The rows of those keys that have one.
+    async fn rows(
+        &self,
+        connection: &mut PgConnection,
+        keys: &[StoredKey],
+    ) -> Result<(Revision, HashMap<StoredKey, Row>)> {
         let asked: Vec<&[u8]> = keys.iter().map(StoredKey::as_bytes).collect();
         let query = sqlx::query(self.statements.get.clone()).bind(self.namespace).bind(asked);
         let found = query.fetch_all(connection).await.map_err(from_engine)?;
         let as_of = row::revision(found.first().ok_or_else(removed)?, 0)?;
-        let mut rows: HashMap<StoredKey, Row> = HashMap::with_capacity(found.len());
+        let mut rows = HashMap::with_capacity(found.len());
         for columns in &found {
             let Some(key) = row::key(columns, 1)? else { break };
             let row = row::row(columns, &key, 2)?.ok_or_else(damaged)?;
             rows.insert(key, row);
         }
-        Ok(Rows { as_of, rows: keys.iter().map(|key| rows.get(key).cloned()).collect() })
+        Ok((as_of, rows))
     }
 
-    /// [`Read::scan`](strongroom_core::store::Read::scan).
+    /// [`Read::scan`](strongroom_core::store::Read::scan). Long values, of which one may be more than a page, are read by a second
+    /// statement, when it is known which of them belong to it.
     pub(crate) async fn scan(&self, connection: &mut PgConnection, scan: &Scan) -> Result<Page> {
         if scan.limit > self.limits.page_entries_max {
             return Err(Error::limit(Limit::PageEntries, self.limits.page_entries_max as u64, scan.limit as u64));
         }
-        let (start, end) = bounds::of(&scan.range);
-        let most = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
-        let query = sqlx::query(self.statements.scan(scan))
-            .bind(self.namespace)
-            .bind(&*start)
-            .bind(&*end)
-            .bind(most(scan.limit).saturating_add(1))
-            .bind(most(scan.max_bytes));
-        let mut found = query.fetch(connection);
-        let mut as_of = None;
-        let mut page = Page { as_of: Revision::ZERO, entries: Vec::with_capacity(scan.limit.min(1_024)), more: false };
-        while let Some(columns) = found.try_next().await.map_err(from_engine)? {
-            as_of = Some(row::revision(&columns, 0)?);
-            let Some(key) = row::key(&columns, 2)? else { break };
-            if page.entries.len() == scan.limit {
-                page.more = true;
-                break;
+        loop {
+            let draft = Draft::of(self.page(connection, scan).await?, scan)?;
+            if draft.long.is_empty() {
+                return Ok(draft.page);
             }
-            // Only said of the entry with which the page is full.
-            let beyond: Option<bool> = sqlx::Row::try_get(&columns, 1).map_err(from_engine)?;
-            page.more = beyond.unwrap_or(false);
-            let mut entry = Entry { revision: row::revision(&columns, 3)?, key, content: None, target: None };
-            if scan.fetch != Fetch::Keys {
-                let row = row::row(&columns, &entry.key, 3)?.ok_or_else(damaged)?;
-                if let (Fetch::Targets, Content::Link(target)) = (scan.fetch, &row.content) {
-                    entry.target = row::row(&columns, target, 6)?;
-                }
-                entry.content = Some(row.content);
+            let long = self.rows(connection, &draft.long).await?.1;
+            // Somebody may have written one of them meanwhile. Then the page is another.
+            if let Some(page) = draft.complete(&long) {
+                return Ok(page);
             }
-            page.entries.push(entry);
         }
-        page.as_of = as_of.ok_or_else(removed)?;
-        Ok(page)
+    }
+
+    async fn page(&self, connection: &mut PgConnection, scan: &Scan) -> Result<Vec<PgRow>> {
+        let (start, end) = bounds::of(&scan.range);
+        let rows = i64::try_from(scan.limit).unwrap_or(i64::MAX).saturating_add(1);
+        let query = sqlx::query(self.statements.scan(scan)).bind(self.namespace).bind(&*start).bind(&*end).bind(rows);
+        let share = (scan.max_bytes / scan.limit.saturating_add(1)).max(SENT_BYTES_MIN);
+        let query = match scan.fetch {
+            Fetch::Keys => query,
+            Fetch::Values | Fetch::Targets => query.bind(i32::try_from(share).unwrap_or(i32::MAX)),
+        };
+        query.fetch_all(connection).await.map_err(from_engine)
     }
 
     /// [`Read::summarize`](strongroom_core::store::Read::summarize).

@@ -31,10 +31,34 @@ pub(crate) fn key(row: &PgRow, at: usize) -> Result<Option<StoredKey>> {
 
 /// The row under `key`, whose revision, link and value begin at this column; none if there is no row.
 pub(crate) fn row(found: &PgRow, key: &StoredKey, at: usize) -> Result<Option<Row>> {
+    match sent(found, key, at)? {
+        None => Ok(None),
+        Some(Sent::Whole(row)) => Ok(Some(row)),
+        Some(Sent::Length { .. }) => Err(damaged()),
+    }
+}
+
+/// What a page has of a row.
+pub(crate) enum Sent {
+    Whole(Row),
+    /// Its value is long, and was not sent.
+    Length {
+        revision: Revision,
+        bytes: usize,
+    },
+}
+
+/// As [`row`], of a page.
+pub(crate) fn sent(found: &PgRow, key: &StoredKey, at: usize) -> Result<Option<Sent>> {
     let Some(revision) = optional_revision(found, at)? else { return Ok(None) };
     let link: Option<i32> = found.try_get(at + 1).map_err(from_engine)?;
-    let content = columns::content(key, link.map(i64::from), bytes(found, at + 2)?)?;
-    Ok(Some(Row { revision, content }))
+    let value = bytes(found, at + 2)?;
+    if let (Some(..columns::LINK_TO_VALUE), None) = (link, &value) {
+        let bytes = link.map_or(0, |length| length.unsigned_abs() as usize);
+        return Ok(Some(Sent::Length { revision, bytes }));
+    }
+    let content = columns::content(key, link.map(i64::from), value)?;
+    Ok(Some(Sent::Whole(Row { revision, content })))
 }
 
 fn bytes(row: &PgRow, at: usize) -> Result<Option<Bytes>> {

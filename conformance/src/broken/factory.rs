@@ -97,6 +97,10 @@ impl Factory for BrokenFactory {
         self.inner.destroy(place).await
     }
 
+    async fn settle(&self, place: &Place) -> Result<()> {
+        self.inner.settle(place).await
+    }
+
     async fn crash(&self, place: &Place, seed: u64) -> Result<()> {
         self.inner.crash(place, seed).await
     }

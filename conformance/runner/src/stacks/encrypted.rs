@@ -119,6 +119,10 @@ impl<F: Factory> Factory for EncryptedFactory<F> {
         self.below.destroy(place).await
     }
 
+    async fn settle(&self, place: &Place) -> Result<()> {
+        self.below.settle(place).await
+    }
+
     async fn crash(&self, place: &Place, seed: u64) -> Result<()> {
         self.below.crash(place, seed).await
     }

@@ -1,5 +1,6 @@
 //! PostgreSQL: a namespace of a real server on this machine.
 
+use std::process::{self, Command, Stdio};
 use std::sync::Arc;
 use std::{fs, io};
 
@@ -25,6 +26,17 @@ fn server(place: &Place) -> Result<String> {
 /// No two places have the same one, since every folder has a name of its own.
 fn namespace(place: &Place) -> String {
     place.file().display().to_string()
+}
+
+/// What the names of all clients of this place end with.
+fn mark(place: &Place) -> String {
+    let folder = place.folder.file_name().unwrap_or_default().to_string_lossy();
+    format!(" {folder}/{}", place.name)
+}
+
+fn is_alive(process: &str) -> bool {
+    let asked = Command::new("kill").args(["-0", process]).stderr(Stdio::null()).status();
+    asked.is_ok_and(|answer| answer.success())
 }
 
 fn failed(error: &dyn std::fmt::Display) -> Error {
@@ -64,7 +76,9 @@ impl Factory for PostgresFactory {
 
     async fn open(&self, place: &Place, settings: &Settings) -> Result<Arc<dyn Store>> {
         let mut url = Url::parse(&server(place)?).map_err(|error| failed(&error))?;
-        url.query_pairs_mut().append_pair("namespace", &namespace(place));
+        let named =
+            [("namespace", namespace(place)), ("application_name", format!("{}{}", process::id(), mark(place)))];
+        url.query_pairs_mut().extend_pairs(named);
         let (limits, clock) = (settings.limits, settings.clock.clone());
         let options = PostgresOptions { limits, clock, connections_max: 4, ..PostgresOptions::default() };
         Ok(Arc::new(options.open(url.as_str()).await?))
@@ -72,6 +86,20 @@ impl Factory for PostgresFactory {
 
     async fn reopen(&self, place: &Place, settings: &Settings) -> Result<Arc<dyn Store>> {
         self.open(place, settings).await
+    }
+
+    async fn settle(&self, place: &Place) -> Result<()> {
+        let server = Program::shared().map_err(|error| failed(&error))?;
+        loop {
+            // A server's process ends when it has done what was asked and sees that its client is gone.
+            let clients = server
+                .query("SELECT DISTINCT application_name FROM pg_stat_activity")
+                .map_err(|error| failed(&error))?;
+            let mut processes = clients.lines().filter_map(|client| client.strip_suffix(&mark(place)));
+            if processes.all(is_alive) {
+                return Ok(());
+            }
+        }
     }
 
     async fn destroy(&self, place: &Place) -> Result<()> {

@@ -148,6 +148,10 @@ impl Factory for WrongFactory {
         self.right.destroy(place).await
     }
 
+    async fn settle(&self, place: &Place) -> Result<()> {
+        self.right.settle(place).await
+    }
+
     async fn crash(&self, place: &Place, seed: u64) -> Result<()> {
         self.right.crash(place, seed).await
     }

@@ -49,6 +49,7 @@ impl Blow {
         random: &mut Random,
     ) -> Checked<(bool, Vec<String>)> {
         let (was_at_work, rest) = end(child)?;
+        context.factory().settle(place).await?;
         match self {
             // One that had ended by itself was not killed.
             Blow::Kill => context.count("kills", was_at_work.into()),
