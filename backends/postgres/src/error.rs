@@ -56,6 +56,10 @@ pub(crate) fn from_engine(error: sqlx::Error) -> Error {
     Error::new(kind, message).with_source(Failure { code: None, message: error.to_string(), lost })
 }
 
+/// What to do about a pooler in transaction mode.
+pub(crate) const POOLED: &str =
+    "a pooler is in between that does not keep a connection for its client: use its session mode, or none";
+
 fn meaning(code: &str) -> (ErrorKind, &'static str) {
     match code {
         SERIALIZATION_FAILURE | DEADLOCK_DETECTED => {
@@ -70,6 +74,7 @@ fn meaning(code: &str) -> (ErrorKind, &'static str) {
         IDLE_IN_TRANSACTION | IN_FAILED_TRANSACTION => {
             (ErrorKind::SnapshotExpired, "the server let the snapshot go: take a new one")
         }
+        "08P01" | "42P05" | "26000" => (ErrorKind::Unsupported, POOLED),
         "25006" => (ErrorKind::Io, "the server takes no writes: it is a standby, or set to read-only"),
         "28000" | "28P01" => (ErrorKind::Io, "the server refuses this user or password"),
         "3D000" => (ErrorKind::Io, "the database does not exist: create it first"),
