@@ -23,7 +23,12 @@ pub use sqlite::SqliteFactory;
 
 /// Every stack, in the order of the reports.
 pub fn all() -> Vec<Arc<dyn Factory>> {
-    let backends = [with_layers(MemoryFactory), with_layers(RedbFactory), with_layers(SqliteFactory), with_layers(PostgresFactory)];
+    let backends = [
+        with_layers(MemoryFactory),
+        with_layers(RedbFactory),
+        with_layers(SqliteFactory),
+        with_layers(PostgresFactory),
+    ];
     let mut all = backends.concat();
     // One that processes can share, so that they share objects in S3 as well.
     let encrypted = EncryptedFactory::new(SqliteFactory).in_s3();
