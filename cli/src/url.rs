@@ -81,8 +81,8 @@ mod tests {
 
     #[test]
     fn a_line_keeps_all_but_what_may_be_a_password() {
-        let line = "no command is called 'postgres://me:secret@host/db?namespace=a'; see help";
-        assert_eq!(without_secrets(line), "no command is called 'postgres://***; see help");
+        let line = "no command is called 'postgres://me:secret@host/db?namespace=a' here; see help";
+        assert_eq!(without_secrets(line), "no command is called 'postgres://*** here; see help");
         assert_eq!(without_secrets("x postgres://host?password=secret y"), "x postgres://*** y");
         for line in ["", "@me:example.org is no room", "mxc://example.org/a file:DIR", "what? a://b"] {
             assert_eq!(without_secrets(line), line);
