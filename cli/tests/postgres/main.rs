@@ -16,7 +16,9 @@ use libtest_mimic::{Arguments, Completion, Trial};
 use strongroom::StoreUrl;
 use strongroom_conformance_servers::Postgres;
 
-const TRIALS: [(&str, fn(&Postgres)); 11] = [
+type Case = fn(&Postgres);
+
+const TRIALS: [(&str, Case); 11] = [
     ("a_server_pages_as_a_file_does", engine::a_server_pages_as_a_file_does),
     ("what_changes_a_store_changes_one_on_a_server", engine::what_changes_a_store_changes_one_on_a_server),
     ("its_keys_are_listed_changed_and_rotated", engine::its_keys_are_listed_changed_and_rotated),

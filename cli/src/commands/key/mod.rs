@@ -17,9 +17,8 @@ use crate::output::{Format, Output};
 use crate::store::Opening;
 
 pub(crate) async fn run(arguments: &Key, url: &StoreUrl, access: &Access, output: &mut Output) -> Result<()> {
-    match &arguments.command {
-        KeyCommand::List => return list::run(url, access, output).await,
-        _ => {}
+    if let KeyCommand::List = &arguments.command {
+        return list::run(url, access, output).await;
     }
     let store = Opening::of_existing(url, access).await?.encrypted().await?;
     let result = match &arguments.command {
