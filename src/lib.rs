@@ -11,6 +11,7 @@
 //! |---|---|---|
 //! | `redb:PATH` | one file, embedded, survives a loss of power | `redb` (default) |
 //! | `sqlite:PATH` | one file, embedded, survives a loss of power, shared by processes | `sqlite` |
+//! | `postgres://USER@HOST/DATABASE?namespace=NAME` | a server, shared by machines; each namespace is a store | `postgres` |
 //! | `memory:` | nothing outlives the process | `memory` |
 //!
 //! Pictures and files are media: `objects::Media` (feature `objects`) keeps their bytes in an object store and their records in the database.
@@ -24,6 +25,7 @@
 
 pub mod engine;
 mod open;
+mod postgres_url;
 mod url;
 
 #[cfg(feature = "cache")]
@@ -33,6 +35,7 @@ pub use open::OpenCached;
 #[cfg_attr(docsrs, doc(cfg(feature = "encryption")))]
 pub use open::OpenEncrypted;
 pub use open::{Open, open};
+pub use postgres_url::PostgresUrl;
 /// By name as well, so that the compiler can tell whoever misses it which feature it takes.
 #[cfg(feature = "cache")]
 #[cfg_attr(docsrs, doc(cfg(feature = "cache")))]

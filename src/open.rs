@@ -32,7 +32,8 @@ use crate::{Result, StoreUrl};
 ///
 /// `InvalidInput` for a URL of another form, `Unsupported` where the backend's feature is off (it is named), and those of the
 /// backend: `NotAStore` for a foreign file, `Busy` for one that is open elsewhere, `Corrupt`, `UnsupportedVersion`, `Io`.
-/// SQLite needs a tokio runtime: `Unsupported` without one.
+/// SQLite and PostgreSQL need a tokio runtime: `Unsupported` without one. PostgreSQL further answers `Io` where nothing answers, or
+/// user, password or database are refused; no error has the URL's password.
 pub fn open(url: &str) -> Open {
     Open(url.parse())
 }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::store::Store;
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, PostgresUrl, Result};
 
 /// Where a store is and which backend keeps it.
 ///
@@ -18,6 +18,9 @@ pub enum StoreUrl {
     Redb(PathBuf),
     /// `sqlite:PATH`: a file of the embedded SQL engine SQLite, which other processes may have open too.
     Sqlite(PathBuf),
+    /// `postgres://USER@HOST/DATABASE?namespace=NAME`: a namespace on a PostgreSQL server, which other machines may have open too.
+    /// `postgresql://` is the same.
+    Postgres(PostgresUrl),
     /// `memory:`: an empty store that ends with the process.
     Memory,
 }
@@ -46,6 +49,10 @@ impl StoreUrl {
             StoreUrl::Sqlite(path) => Ok(Arc::new(strongroom_sqlite::Sqlite::open(path).await?)),
             #[cfg(not(feature = "sqlite"))]
             StoreUrl::Sqlite(_) => Err(without("sqlite")),
+            #[cfg(feature = "postgres")]
+            StoreUrl::Postgres(url) => Ok(Arc::new(strongroom_postgres::Postgres::open(url.expose()).await?)),
+            #[cfg(not(feature = "postgres"))]
+            StoreUrl::Postgres(_) => Err(without("postgres")),
             #[cfg(feature = "memory")]
             StoreUrl::Memory => Ok(Arc::new(strongroom_memory::Memory::new())),
             #[cfg(not(feature = "memory"))]
@@ -53,17 +60,27 @@ impl StoreUrl {
         }
     }
 
-    /// Whether there is something to open: a file of that name. Never true of `memory:`, which begins empty.
-    pub fn exists(&self) -> bool {
+    /// Whether there is something to open: a file of that name, or on a server that namespace. Never true of `memory:`, which
+    /// begins empty.
+    ///
+    /// # Errors
+    ///
+    /// None of a file. A server is asked, and nothing is made there: `Unsupported` without the backend's feature or without a
+    /// tokio runtime, `InvalidInput` for a URL that the backend does not take, `Busy`, `Io`.
+    pub async fn exists(&self) -> Result<bool> {
         match self {
-            StoreUrl::Redb(path) | StoreUrl::Sqlite(path) => path.exists(),
-            StoreUrl::Memory => false,
+            StoreUrl::Redb(path) | StoreUrl::Sqlite(path) => Ok(path.exists()),
+            #[cfg(feature = "postgres")]
+            StoreUrl::Postgres(url) => strongroom_postgres::Postgres::exists(url.expose()).await,
+            #[cfg(not(feature = "postgres"))]
+            StoreUrl::Postgres(_) => Err(without("postgres")),
+            StoreUrl::Memory => Ok(false),
         }
     }
 }
 
 /// What a URL may look like.
-const KNOWN: &str = "redb:PATH, sqlite:PATH or memory:";
+const KNOWN: &str = "redb:PATH, sqlite:PATH, postgres://USER@HOST/DATABASE?namespace=NAME or memory:";
 
 impl FromStr for StoreUrl {
     type Err = Error;
@@ -75,10 +92,15 @@ impl FromStr for StoreUrl {
             }
             Some(("redb", path)) => Ok(StoreUrl::Redb(path.into())),
             Some(("sqlite", path)) => Ok(StoreUrl::Sqlite(path.into())),
+            Some(("postgres" | "postgresql", _)) => Ok(StoreUrl::Postgres(url.parse()?)),
             Some(("memory", "")) => Ok(StoreUrl::Memory),
             Some(("memory", _)) => Err(invalid("memory: takes nothing behind the colon".to_owned())),
             Some((scheme, _)) => Err(invalid(format!("no backend is called '{scheme}': use {KNOWN}"))),
-            None => Err(invalid(format!("'{url}' names no backend: use {KNOWN}"))),
+            None => {
+                // Behind a ? there may be a password.
+                let name = url.split('?').next().unwrap_or_default();
+                Err(invalid(format!("'{name}' names no backend: use {KNOWN}")))
+            }
         }
     }
 }
@@ -88,6 +110,7 @@ impl fmt::Display for StoreUrl {
         match self {
             StoreUrl::Redb(path) => write!(f, "redb:{}", path.display()),
             StoreUrl::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            StoreUrl::Postgres(url) => url.fmt(f),
             StoreUrl::Memory => f.write_str("memory:"),
         }
     }
@@ -97,7 +120,13 @@ fn invalid(message: String) -> Error {
     Error::new(ErrorKind::InvalidInput, message)
 }
 
-#[cfg(not(all(feature = "redb", feature = "sqlite", feature = "memory", feature = "encryption")))]
+#[cfg(not(all(
+    feature = "redb",
+    feature = "sqlite",
+    feature = "postgres",
+    feature = "memory",
+    feature = "encryption"
+)))]
 pub(crate) fn without(feature: &str) -> Error {
     let message = format!("this program was built without the feature '{feature}' of strongroom; build it with that");
     Error::new(ErrorKind::Unsupported, message).during("open")
@@ -112,19 +141,62 @@ mod tests {
         assert_eq!("redb:a b/c:d.redb".parse::<StoreUrl>().unwrap(), StoreUrl::Redb("a b/c:d.redb".into()));
         assert_eq!("sqlite:chat.db".parse::<StoreUrl>().unwrap(), StoreUrl::Sqlite("chat.db".into()));
         assert_eq!("memory:".parse::<StoreUrl>().unwrap(), StoreUrl::Memory);
-        for url in ["redb:chat.redb", "sqlite:chat.db", "memory:"] {
+        let url = "postgresql://me@db.example/chat?namespace=alice";
+        assert_eq!(url.parse::<StoreUrl>().unwrap(), StoreUrl::Postgres(url.parse().unwrap()));
+        for url in ["redb:chat.redb", "sqlite:chat.db", "postgres://me@db.example/chat?namespace=alice", "memory:"] {
             assert_eq!(url.parse::<StoreUrl>().unwrap().to_string(), url);
         }
     }
 
     #[test]
     fn other_urls_are_refused_with_the_known_ones_named() {
-        for url in ["", "chat.redb", "mongodb://localhost", "redb:", "sqlite:", "memory:x", ":"] {
+        for url in ["", "chat.redb", "mongodb://localhost", "redb:", "sqlite:", "postgres://host/db", "memory:x", ":"] {
             let error = url.parse::<StoreUrl>().unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidInput, "{url}");
         }
         let error = "sled:x".parse::<StoreUrl>().unwrap_err().to_string();
-        assert!(["sled", "redb:PATH", "sqlite:PATH", "memory:"].iter().all(|word| error.contains(word)), "{error}");
+        assert!(
+            ["sled", "redb:PATH", "sqlite:PATH", "postgres://", "memory:"].iter().all(|word| error.contains(word)),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn no_form_of_a_url_shows_a_password() {
+        let url: StoreUrl = "postgres://me:secret@host/db?namespace=a&password=secret".parse().unwrap();
+        assert!(!format!("{url} {url:?}").contains("secret"), "{url:?}");
+        for url in [
+            "postgres://me:secret@host/db",
+            "Postgres://me:secret@host/db?namespace=a",
+            "postgres//host?password=secret",
+        ] {
+            let error = url.parse::<StoreUrl>().unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("secret"), "{error:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_exists_once_it_was_made_and_memory_never_does() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = StoreUrl::Sqlite(folder.path().join("x.db"));
+        assert!(!file.exists().await.unwrap());
+        std::fs::write(folder.path().join("x.db"), "").unwrap();
+        assert!(file.exists().await.unwrap());
+        assert!(!StoreUrl::Memory.exists().await.unwrap());
+    }
+
+    /// Port 1 of the loopback interface: nothing listens there.
+    #[tokio::test]
+    async fn a_server_that_is_not_there_is_named_and_one_without_its_feature_names_that() {
+        let url: StoreUrl = "postgres://me:secret@127.0.0.1:1/db?namespace=a".parse().unwrap();
+        for error in [url.open().await.err().unwrap(), url.exists().await.unwrap_err()] {
+            let (kind, words) = match cfg!(feature = "postgres") {
+                true => (ErrorKind::Io, "127.0.0.1:1"),
+                false => (ErrorKind::Unsupported, "feature 'postgres'"),
+            };
+            assert_eq!(error.kind(), kind, "{error}");
+            assert!(error.to_string().contains(words) && !format!("{error} {error:?}").contains("secret"), "{error:?}");
+        }
     }
 
     #[tokio::test]

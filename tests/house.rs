@@ -32,6 +32,9 @@ const FOREIGN_TO_CORE: [&str; 18] = [
     "strongroom-",
 ];
 
+/// What speaks to an engine, by the beginnings of the crates' names.
+const ENGINES: [&str; 6] = ["imbl", "libsqlite3-sys", "redb", "rusqlite", "sqlx", "tokio-postgres"];
+
 /// What `strongroom-` does not forbid: core itself and its derives.
 const CORE: [&str; 2] = ["strongroom-core", "strongroom-derive"];
 
@@ -73,6 +76,26 @@ fn backends_know_core_alone_and_have_a_feature_each() {
         let layers =
             enabled.iter().filter(|one| one.as_str().is_some_and(|one| one.ends_with(&format!("?/{feature}")))).count();
         assert!(enabled.contains(&&Value::from(dependency)) && enabled.len() == layers + 1, "the feature {feature}");
+    }
+}
+
+/// Of what programs are built of; tests and measurements may look at an engine from beside.
+#[test]
+fn engines_are_named_by_their_backends_alone() {
+    let packages = packages();
+    let is_backend = |package: &&Package| package.path().starts_with("backends");
+    let is_built =
+        |package: &&Package| !["benches", "conformance"].iter().any(|front| package.path().starts_with(front));
+    let engines = |package: &Package| -> Vec<String> {
+        let dependencies = package.0["dependencies"].as_array().into_iter().flatten();
+        let names = dependencies.filter_map(|dependency| dependency["name"].as_str());
+        names.filter(|name| ENGINES.iter().any(|engine| name.starts_with(engine))).map(str::to_owned).collect()
+    };
+    let (backends, others): (Vec<_>, Vec<_>) = packages.iter().filter(is_built).partition(is_backend);
+    let found: BTreeSet<_> = backends.into_iter().flat_map(engines).collect();
+    assert!(["imbl", "redb", "sqlx"].iter().all(|engine| found.contains(*engine)), "the engines are others: {found:?}");
+    for other in others {
+        assert_eq!(engines(other), Vec::<String>::new(), "what {} depends on", other.name());
     }
 }
 

@@ -62,7 +62,8 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let of_keys = EncryptionError::of(&error).and_then(|what| next_step_of_keys(&what));
         let of_media = || next_step_of_media(&error);
-        let next = of_keys.or_else(of_media).unwrap_or_else(|| next_step(error.kind()));
+        let of_server = || next_step_of_server(&error);
+        let next = of_keys.or_else(of_media).or_else(of_server).unwrap_or_else(|| next_step(error.kind()));
         Failure::new(without_xml(&error.to_string()), next)
     }
 }
@@ -108,6 +109,21 @@ fn next_step_of_media(error: &Error) -> Option<&'static str> {
         ErrorKind::AlreadyExists if error.place() == Some("media") => Some("choose another id, or delete it"),
         ErrorKind::Io if is_of_objects => Some("check --objects, then try again"),
         ErrorKind::InvalidInput if is_of_objects => Some("see 'strongroom media --help'"),
+        _ => None,
+    }
+}
+
+/// Where the store is on a server.
+fn next_step_of_server(error: &Error) -> Option<&'static str> {
+    if error.backend() != Some("postgres") {
+        return None;
+    }
+    match error.kind() {
+        ErrorKind::Io => Some("check the server, and the user, password and database in --store"),
+        ErrorKind::Busy => Some("try again"),
+        ErrorKind::NotAStore => Some("name another schema in --store, like &schema=NAME"),
+        ErrorKind::Corrupt => Some("run 'strongroom verify', or restore a backup"),
+        ErrorKind::Unsupported => Some("nothing is left to do here"),
         _ => None,
     }
 }

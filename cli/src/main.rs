@@ -15,6 +15,7 @@ mod secret;
 mod store;
 mod text;
 mod units;
+mod url;
 
 use std::process::ExitCode;
 

@@ -11,28 +11,33 @@ use strongroom::objects::{Media, ObjectsUrl};
 use crate::failure::{Failure, Result};
 use crate::store::Opening;
 
-/// Where the objects are: as was said, or beside the store.
-pub(crate) fn place(said: Option<&str>, store: &str) -> Result<ObjectsUrl> {
+/// Where the objects are: as `flag` said, or beside the store, if that is a file.
+pub(crate) fn place(flag: &str, said: Option<&str>, store: &StoreUrl) -> Result<ObjectsUrl> {
     let url = match said {
         Some(said) => said.parse().map_err(|error: strongroom::Error| {
             // It is one for a library, and refused below.
             let error = error.to_string().replace(", s3://BUCKET/PREFIX or memory:", " or s3://BUCKET/PREFIX");
-            Failure::WrongUse(format!("--objects: {error}; see 'strongroom media --help'"))
+            Failure::WrongUse(format!("{flag}: {error}; see 'strongroom media --help'"))
         })?,
-        None => match store.parse() {
-            Ok(StoreUrl::Redb(path) | StoreUrl::Sqlite(path)) => {
-                let mut folder = path.into_os_string();
+        None => match store {
+            StoreUrl::Redb(path) | StoreUrl::Sqlite(path) => {
+                let mut folder = path.clone().into_os_string();
                 folder.push(".media");
                 ObjectsUrl::File(PathBuf::from(folder))
+            }
+            StoreUrl::Postgres(_) => {
+                return Err(Failure::WrongUse(format!(
+                    "the store {store} is on a server, so there is no folder beside it; give {flag} file:DIR or s3://BUCKET/PREFIX"
+                )));
             }
             // The store is opened first, and says what is wrong with it.
             _ => ObjectsUrl::Memory,
         },
     };
     if said.is_some() && url == ObjectsUrl::Memory {
-        return Err(Failure::WrongUse(
-            "--objects: memory: keeps nothing between commands; name file:DIR or s3://BUCKET/PREFIX".into(),
-        ));
+        return Err(Failure::WrongUse(format!(
+            "{flag}: memory: keeps nothing between commands; name file:DIR or s3://BUCKET/PREFIX"
+        )));
     }
     Ok(url)
 }

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::failure::{self, Result};
 use crate::text;
+use crate::url;
 
 /// The widest first column that is never broken into lines, in characters.
 const UNBROKEN_MAX: u16 = 26;
@@ -154,6 +155,8 @@ pub(crate) fn refusal(error: &clap::Error) -> u8 {
     for tip in parts.filter(|part| part.starts_with("tip: ")) {
         line = format!("{line}; {}", tip.trim_start_matches("tip: "));
     }
+    // The parser repeats what it does not take, also a URL in the wrong place.
+    let line = url::without_secrets(&line);
     self::error(&format!("{line}; see 'strongroom --help'"), Color::Auto.on_stderr());
     failure::WRONG_USE
 }

@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::{self, IsTerminal, Read};
 use std::path::Path;
 
-use strongroom::ErrorKind;
 use strongroom::encryption::{KeyFile, Unlock};
+use strongroom::{ErrorKind, StoreUrl};
 use zeroize::Zeroizing;
 
 use crate::access::VARIABLE;
@@ -67,7 +67,7 @@ pub(crate) fn can_ask() -> bool {
 }
 
 /// Asks for the passphrase of `what`.
-pub(crate) fn ask(what: &str) -> Result<Unlock> {
+pub(crate) fn ask(what: &StoreUrl) -> Result<Unlock> {
     passphrase(typed(&format!("Passphrase of {what}: "))?.into_bytes(), "what was typed")
 }
 
@@ -89,9 +89,9 @@ fn typed(prompt: &str) -> Result<String> {
 }
 
 /// Asks what is to open the new store `url`; nobody to ask is wrong use.
-pub(crate) fn for_new_store(url: &str) -> Result<Unlock> {
+pub(crate) fn for_new_store(url: &StoreUrl) -> Result<Unlock> {
     if can_ask() {
-        return ask_new(url);
+        return ask_new(&url.to_string());
     }
     Err(Failure::WrongUse(format!(
         "the new store {url} needs a key; give --key-file FILE (make one with 'strongroom key generate FILE'), --passphrase-file \
@@ -100,9 +100,9 @@ pub(crate) fn for_new_store(url: &str) -> Result<Unlock> {
 }
 
 /// Asks what is to open the store `url` that something is copied into; nobody to ask is wrong use.
-pub(crate) fn for_target(url: &str) -> Result<Unlock> {
+pub(crate) fn for_target(url: &StoreUrl) -> Result<Unlock> {
     if can_ask() {
-        return ask_new(url);
+        return ask_new(&url.to_string());
     }
     Err(Failure::WrongUse(format!(
         "the new store {url} needs a key; give --new-key-file FILE (make one with 'strongroom key generate FILE') or \

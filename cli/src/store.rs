@@ -5,6 +5,7 @@ use std::sync::Arc;
 use strongroom::encryption::{
     Encrypted, EncryptedOptions, EncryptionError, SecretKey, SlotInfo, SlotKind, Unlock, slots_of,
 };
+use strongroom::postgres::PostgresOptions;
 use strongroom::redb::RedbOptions;
 use strongroom::sqlite::SqliteOptions;
 use strongroom::store::Store;
@@ -14,6 +15,7 @@ use crate::access::{Access, VARIABLE};
 use crate::arguments::NewKey;
 use crate::failure::{Failure, Result};
 use crate::secret;
+use crate::url::{check_existing, check_target, is_new, not_opened};
 
 /// An encrypted store, on whatever engine.
 pub(crate) type EncryptedStore = Arc<Encrypted<Arc<dyn Store>>>;
@@ -46,82 +48,63 @@ enum Opened {
 
 impl<'a> Opening<'a> {
     /// A store that is made if there is none.
-    pub(crate) fn prepare(url: &str, access: &'a Access) -> Result<Self> {
-        Self::of(parse(url)?, access)
+    pub(crate) async fn prepare(url: &StoreUrl, access: &'a Access) -> Result<Self> {
+        // Whoever must be asked for its key is asked before anything is made.
+        let asks = matches!(access, Access::Unsaid) && *url != StoreUrl::Memory && is_new(url).await?;
+        let key = if asks { Some(secret::for_new_store(url)?) } else { read(access)? };
+        Ok(Opening { url: url.clone(), access, key, use_of: Use::default() })
     }
 
     /// A store that must be there already: a command that reads leaves no empty store behind.
-    pub(crate) fn of_existing(url: &str, access: &'a Access) -> Result<Self> {
-        Self::of(existing(url, "import FILE")?, access)
+    pub(crate) async fn of_existing(url: &StoreUrl, access: &'a Access) -> Result<Self> {
+        check_existing(url, "import FILE").await?;
+        Ok(Opening { url: url.clone(), access, key: read(access)?, use_of: Use::default() })
     }
 
     /// The same for media, which are not imported.
-    pub(crate) fn of_existing_media(url: &str, access: &'a Access) -> Result<Self> {
-        Self::of(existing(url, "media put FILE --room ROOM")?, access)
+    pub(crate) async fn of_existing_media(url: &StoreUrl, access: &'a Access) -> Result<Self> {
+        check_existing(url, "media put FILE --room ROOM").await?;
+        Ok(Opening { url: url.clone(), access, key: read(access)?, use_of: Use::default() })
     }
 
     /// A store that something is copied into, opened as was said or, if nothing was, by what somebody types.
-    pub(crate) fn target(to: &str, key: &NewKey, resume: bool) -> Result<Opening<'static>> {
-        Self::check_target(to, resume)?;
+    pub(crate) async fn target(to: &StoreUrl, key: &NewKey, resume: bool) -> Result<Opening<'static>> {
+        check_target(to, resume).await?;
         let key = match (&key.new_key_file, &key.new_passphrase_file) {
             (Some(path), _) => Some(secret::key_file(path)?),
             (None, Some(path)) => Some(secret::passphrase_file(path)?),
             (None, None) if key.new_plain => None,
             (None, None) => Some(secret::for_target(to)?),
         };
-        Self::into_copy(to, key)
+        Ok(Self::into_copy(to, key))
     }
 
     /// A store that is the complete copy of another, opened as was said or, if nothing was, by what somebody types.
-    pub(crate) fn of_copy(url: &str, key: &NewKey) -> Result<Opening<'static>> {
-        existing(url, "copy")?;
-        Ok(Opening { use_of: Use::default(), ..Self::target(url, key, true)? })
+    pub(crate) async fn of_copy(url: &StoreUrl, key: &NewKey) -> Result<Opening<'static>> {
+        check_existing(url, "copy").await?;
+        Ok(Opening { use_of: Use::default(), ..Self::target(url, key, true).await? })
     }
 
     /// A store that something is copied into, opened by what opens the source.
-    pub(crate) fn target_like(to: &str, source: &Access, is_encrypted: bool) -> Result<Opening<'static>> {
+    pub(crate) fn target_like(to: &StoreUrl, source: &Access, is_encrypted: bool) -> Result<Opening<'static>> {
         let key = match source {
             Access::Key(source) if is_encrypted => Some(source.read()?),
             // It was typed, and is not kept.
             _ if is_encrypted => Some(secret::for_target(to)?),
             _ => None,
         };
-        Self::into_copy(to, key)
+        Ok(Self::into_copy(to, key))
     }
 
-    /// That something can be copied into it: there is nothing yet, unless a copy is gone on with.
-    pub(crate) fn check_target(to: &str, resume: bool) -> Result<()> {
-        let url = parse(to)?;
-        if url == StoreUrl::Memory {
-            return Err(Failure::WrongUse("memory: keeps nothing; name a file, like redb:PATH".into()));
-        }
-        if !resume && !is_missing(&url) {
-            let what = format!("there is something at {url} already, and a copy goes into a new store");
-            return Err(Failure::new(what, "name another file, or go on with an interrupted copy by --resume"));
-        }
-        Ok(())
-    }
-
-    fn into_copy(to: &str, key: Option<Unlock>) -> Result<Opening<'static>> {
+    fn into_copy(to: &StoreUrl, key: Option<Unlock>) -> Opening<'static> {
         let use_of = Use { is_target: true, is_long: false };
-        Ok(Opening { url: parse(to)?, access: &Access::Plain, key, use_of })
+        Opening { url: to.clone(), access: &Access::Plain, key, use_of }
     }
 
     /// Opened so that a view of it can live for as long as a copy of it takes.
     pub(crate) fn for_long(mut self) -> Self {
         self.use_of.is_long = true;
         self
-    }
-
-    fn of(url: StoreUrl, access: &'a Access) -> Result<Self> {
-        let key = match access {
-            Access::Key(source) => Some(source.read()?),
-            Access::Unsaid if url != StoreUrl::Memory && !url.exists() => {
-                Some(secret::for_new_store(&url.to_string())?)
-            }
-            Access::Plain | Access::Unsaid => None,
-        };
-        Ok(Opening { url, access, key, use_of: Use::default() })
     }
 
     /// The typed database in it.
@@ -187,10 +170,8 @@ impl<'a> Opening<'a> {
     }
 
     async fn open_engine(&self) -> Result<Arc<dyn Store>> {
-        if self.use_of.is_long {
-            return open_for_long(&self.url).await;
-        }
-        Ok(self.url.open().await?)
+        let opened = if self.use_of.is_long { open_for_long(&self.url).await } else { self.url.open().await };
+        opened.map_err(|error| not_opened(&self.url, error))
     }
 
     async fn layered(self, store: Arc<dyn Store>) -> Result<Opened> {
@@ -219,7 +200,7 @@ impl<'a> Opening<'a> {
                 }
                 (Some(EncryptionError::NotCreated), None) => match self.access {
                     Access::Unsaid if self.url != StoreUrl::Memory => {
-                        let unlock = secret::for_new_store(&self.url.to_string())?;
+                        let unlock = secret::for_new_store(&self.url)?;
                         Ok(Opened::Encrypted(new.open_or_create(store, &unlock).await?.into()))
                     }
                     _ => Ok(Opened::Plain(store)),
@@ -233,7 +214,7 @@ impl<'a> Opening<'a> {
     fn asked(&self, slots: &[SlotInfo]) -> Result<Unlock> {
         let can_be_typed = slots.iter().any(|slot| matches!(slot.kind, SlotKind::Passphrase(_)));
         match self.access {
-            Access::Unsaid if can_be_typed && secret::can_ask() => secret::ask(&self.url.to_string()),
+            Access::Unsaid if can_be_typed && secret::can_ask() => secret::ask(&self.url),
             Access::Plain => Err(Failure::new(
                 format!("the store {} is encrypted, and --plain was given", self.url),
                 "give --key-file FILE or --passphrase-file FILE in its place",
@@ -259,8 +240,11 @@ impl<'a> Opening<'a> {
     }
 }
 
-/// Opens a store whose views live as long as a copy may take. What SQLite writes meanwhile stays in its log for as long.
-async fn open_for_long(url: &StoreUrl) -> Result<Arc<dyn Store>> {
+/// Opens a store whose views live as long as a copy may take.
+///
+/// What SQLite writes meanwhile stays in its log for as long. A PostgreSQL server keeps every row that is changed or removed
+/// meanwhile, in all tables of that database, because none is cleared away that the view might still see: they grow until the copy ends.
+async fn open_for_long(url: &StoreUrl) -> strongroom::Result<Arc<dyn Store>> {
     Ok(match url {
         StoreUrl::Redb(path) => {
             let mut options = RedbOptions::default();
@@ -272,54 +256,35 @@ async fn open_for_long(url: &StoreUrl) -> Result<Arc<dyn Store>> {
             options.limits.snapshot_age_ms_max = COPY_MS_MAX;
             Arc::new(options.open(path).await?)
         }
+        StoreUrl::Postgres(url) => {
+            let mut options = PostgresOptions::default();
+            options.limits.snapshot_age_ms_max = COPY_MS_MAX;
+            Arc::new(options.open(url.expose()).await?)
+        }
         url => url.open().await?,
     })
 }
 
-/// The slots of a store as its file has them, without any key: nobody vouches for them.
-pub(crate) async fn unchecked_slots(url: &str) -> Result<Vec<SlotInfo>> {
-    let url = existing(url, "import FILE")?;
-    let store = url.open().await?;
+/// What opens the store, as was said; it is read now.
+fn read(access: &Access) -> Result<Option<Unlock>> {
+    match access {
+        Access::Key(source) => source.read().map(Some),
+        Access::Plain | Access::Unsaid => Ok(None),
+    }
+}
+
+/// The slots of a store as it has them, without any key: nobody vouches for them.
+pub(crate) async fn unchecked_slots(url: &StoreUrl) -> Result<Vec<SlotInfo>> {
+    check_existing(url, "import FILE").await?;
+    let store = url.open().await.map_err(|error| not_opened(url, error))?;
     let slots = slots_of(&*store).await;
     store.close().await?;
     slots.map_err(|error| match EncryptionError::of(&error) {
-        Some(EncryptionError::NotEncrypted) => plain(&url),
+        Some(EncryptionError::NotEncrypted) => plain(url),
         _ => error.into(),
     })
 }
 
 fn plain(url: &StoreUrl) -> Failure {
     Failure::new(format!("the store {url} is not encrypted, so it has no keys"), "name an encrypted one with --store")
-}
-
-/// A file without content is no store yet: a command that reads must not make one of it.
-fn is_missing(url: &StoreUrl) -> bool {
-    match url {
-        StoreUrl::Redb(path) | StoreUrl::Sqlite(path) => {
-            std::fs::metadata(path).map_or(true, |found| found.is_file() && found.len() == 0)
-        }
-        _ => false,
-    }
-}
-
-/// The URL of a store that is there. If it is not, `maker` is the command that makes one.
-fn existing(url: &str, maker: &str) -> Result<StoreUrl> {
-    let url = parse(url)?;
-    if url == StoreUrl::Memory {
-        return Err(Failure::WrongUse(
-            "memory: keeps nothing between commands; name a store with --store redb:PATH or sqlite:PATH".into(),
-        ));
-    }
-    if is_missing(&url) {
-        return Err(Failure::new(
-            format!("there is no store {url}"),
-            format!("make one with 'strongroom {maker}', or name another with --store"),
-        ));
-    }
-    Ok(url)
-}
-
-fn parse(url: &str) -> Result<StoreUrl> {
-    url.parse()
-        .map_err(|error: strongroom::Error| Failure::WrongUse(format!("--store: {error}; see 'strongroom --help'")))
 }

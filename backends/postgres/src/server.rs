@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use sqlx::{Connection, Row as _};
+use sqlx::{Connection, PgConnection, Row as _};
 use strongroom_core::{Error, ErrorKind, Result};
 use tokio::runtime::Handle;
 
@@ -139,16 +139,17 @@ impl Server {
     ///
     /// `Closed`, `Busy`, `Io`.
     pub async fn exists(&self, name: &str) -> Result<bool> {
-        let exists = async {
-            let sql = self.inner.wire.statements.text("SELECT FROM :schema.namespaces WHERE name = $1");
-            let mut connection = self.inner.wire.connections.take().await?;
-            match sqlx::query(sql).bind(name).fetch_optional(&mut *connection).await.map_err(from_engine) {
-                Ok(found) => Ok(found.is_some()),
-                Err(error) if is_undefined(&error) => Ok(false),
-                Err(error) => Err(error),
-            }
-        };
+        let exists = async { self.has(&mut *self.inner.wire.connections.take().await?, name).await };
         exists.await.map_err(|error: Error| error.on(NAME).during("exists"))
+    }
+
+    pub(crate) async fn has(&self, connection: &mut PgConnection, name: &str) -> Result<bool> {
+        let sql = self.inner.wire.statements.text("SELECT FROM :schema.namespaces WHERE name = $1");
+        match sqlx::query(sql).bind(name).fetch_optional(connection).await.map_err(from_engine) {
+            Ok(found) => Ok(found.is_some()),
+            Err(error) if is_undefined(&error) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Removes a namespace with all that is in it; says whether there was one. Stores that have it open answer `Closed` from then on.

@@ -81,14 +81,28 @@ impl Postgres {
     }
 
     pub(crate) async fn open_with(url: &str, options: PostgresOptions) -> Result<Self> {
-        let target = async {
-            let mut target: Target = url.parse()?;
-            let message = "the URL names no namespace: add ?namespace=NAME";
-            let name = target.namespace.take().ok_or_else(|| Error::new(ErrorKind::InvalidInput, message))?;
-            Ok((Server::to(target, options)?, name))
-        };
-        let (server, name) = target.await.map_err(named("open"))?;
+        let (server, name) = namespace_of(url, options).map_err(named("open"))?;
         Postgres::on(server, name, true).await
+    }
+
+    /// Whether the store that `url` names is there. Nothing is made, and no connection stays open.
+    ///
+    /// # Errors
+    ///
+    /// - `InvalidInput`: the URL has another form, or names no namespace.
+    /// - `Io`: nothing answers there; it refuses user, password, database or certificate; the user lacks a permission.
+    /// - `Busy`: the server has no connection left, or did not come to it in time.
+    /// - `Unsupported`: there is no tokio runtime here.
+    pub async fn exists(url: &str) -> Result<bool> {
+        let exists = async {
+            let (server, name) = namespace_of(url, PostgresOptions::default())?;
+            let mut connection = server.inner.wire.connections.first().await?;
+            let found = server.has(&mut connection, &name).await;
+            connection.close().await.ok();
+            server.close().await;
+            found
+        };
+        exists.await.map_err(named("exists"))
     }
 
     pub(crate) async fn on(server: Server, name: String, alone: bool) -> Result<Self> {
@@ -203,6 +217,14 @@ impl Inner {
         }
         Ok(())
     }
+}
+
+/// The server and the name of the namespace in a URL. Nothing is connected to yet.
+fn namespace_of(url: &str, options: PostgresOptions) -> Result<(Server, String)> {
+    let mut target: Target = url.parse()?;
+    let message = "the URL names no namespace: add ?namespace=NAME";
+    let name = target.namespace.take().ok_or_else(|| Error::new(ErrorKind::InvalidInput, message))?;
+    Ok((Server::to(target, options)?, name))
 }
 
 /// Names the backend and the operation in an error.

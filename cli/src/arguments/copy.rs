@@ -27,9 +27,10 @@ pub(crate) struct NewKey {
 #[command(after_help = "\
 Examples:
   strongroom copy redb:new.redb --new-key-file new.key --key-file chat.key
-  strongroom copy --from redb:plain.redb --to sqlite:chat.db --new-passphrase-file phrase.txt")]
+  strongroom copy --from redb:plain.redb --to sqlite:chat.db --new-passphrase-file phrase.txt
+  strongroom copy 'postgres://chat@db.example/chat?namespace=me' --new-key-file new.key --key-file chat.key")]
 pub(crate) struct Copy {
-    /// The new store: redb:PATH or sqlite:PATH
+    /// The new store: redb:PATH, sqlite:PATH or postgres://USER@HOST/DATABASE?namespace=NAME
     #[arg(value_name = "URL", required_unless_present = "to_url")]
     pub(crate) target: Option<String>,
     /// The same, by name
@@ -46,7 +47,7 @@ pub(crate) struct Copy {
 }
 
 /// The backup is a store like any other, complete or not there: it gets its name when all is written and compared. It is of one moment; a store
-/// of SQLite may be in use by other programs meanwhile, one of redb is open in one program at a time.
+/// of SQLite or PostgreSQL may be in use by other programs meanwhile, one of redb is open in one program at a time.
 ///
 /// Without a flag that says otherwise, what opens the store opens the backup. Interrupted, the same command completes it.
 #[derive(Debug, Args)]
@@ -86,7 +87,7 @@ pub(crate) struct Restore {
 Example:
   strongroom salvage redb:saved.redb --store redb:damaged.redb --key-file chat.key")]
 pub(crate) struct Salvage {
-    /// The new store: redb:PATH or sqlite:PATH, where there is nothing yet
+    /// The new store: redb:PATH, sqlite:PATH or postgres://USER@HOST/DATABASE?namespace=NAME, where there is nothing yet
     #[arg(value_name = "URL")]
     pub(crate) to: String,
     #[command(flatten)]

@@ -13,7 +13,8 @@ use crate::units;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Objects:
-  file:DIR              files in a folder; without --objects, DIR is the store's path with .media behind it
+  file:DIR              files in a folder; without --objects, DIR is the store's path with .media behind it; a store on a server
+                        has no path, and --objects must be given
   s3://BUCKET/PREFIX    S3 or what is compatible with it; AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION and AWS_ENDPOINT
                         say how it is reached; the metadata service of a machine is never asked
 
@@ -69,7 +70,7 @@ pub(crate) struct CopyMedia {
     /// The copy of the store
     #[arg(value_name = "URL")]
     pub(crate) to: String,
-    /// Where its bytes are to be: file:DIR or s3://BUCKET/PREFIX; beside it unless given
+    /// Where its bytes are to be: file:DIR or s3://BUCKET/PREFIX; beside it unless given, if it is a file
     #[arg(long, value_name = "URL")]
     pub(crate) to_objects: Option<String>,
     #[command(flatten)]

@@ -27,6 +27,10 @@ Results go to stdout; progress, messages and errors go to stderr.
 A store is encrypted, unless it was made with --plain. Its key comes from --key-file, --passphrase-file, or the variable
 STRONGROOM_PASSPHRASE, which the flags beat; without any of them a passphrase is asked for, if there is a terminal.
 
+A PostgreSQL server's password does not belong on the command line, where other users of the machine see it: put it into
+~/.pgpass or the variable PGPASSWORD, or the whole URL into STRONGROOM_STORE. Inside of a part of the URL, / ? # and @ are
+written %2F %3F %23 and %40. 'strongroom compact' has nothing to do there: the server does it by itself.
+
 Examples:
   strongroom demo                                  the whole thing, on made-up data
   strongroom key generate chat.key
@@ -49,8 +53,17 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct Global {
-    /// The store: redb:PATH or sqlite:PATH is a file; memory: keeps nothing, which makes an import a dry run
-    #[arg(long, global = true, value_name = "URL", env = "STRONGROOM_STORE", default_value = "redb:strongroom.redb")]
+    /// The store: redb:PATH or sqlite:PATH is a file, postgres://USER@HOST/DATABASE?namespace=NAME is on a server; memory: keeps
+    /// nothing, which makes an import a dry run
+    // It may have a password in it, which the help would show.
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        env = "STRONGROOM_STORE",
+        hide_env_values = true,
+        default_value = "redb:strongroom.redb"
+    )]
     pub(crate) store: String,
     /// The file with the store's key, as 'strongroom key generate' makes it
     #[arg(long, global = true, value_name = "FILE", help_heading = KEY)]
@@ -111,7 +124,7 @@ pub(crate) enum Command {
     Media(Media),
     /// Make, list and change the keys of an encrypted store
     Key(Key),
-    /// Show what somebody sees who holds the file of an encrypted store and has no key
+    /// Show what somebody sees who holds the file of an encrypted store, or runs its server, and has no key
     Leakage,
     /// Write a completion script for a shell
     Completions(Completions),

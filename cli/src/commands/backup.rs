@@ -14,13 +14,19 @@ use crate::arguments::Backup;
 use crate::failure::{Failure, Result};
 use crate::output::Output;
 use crate::store::Opening;
+use crate::url::{self, check_target};
 
-pub(crate) async fn run(arguments: &Backup, url: &str, access: &Access, output: &mut Output) -> Result<()> {
-    Opening::check_target(&arguments.to, false)?;
-    let (unfinished, beside, path) = unfinished(&arguments.to)?;
+pub(crate) async fn run(arguments: &Backup, url: &StoreUrl, access: &Access, output: &mut Output) -> Result<()> {
+    let to_url = url::parse(&arguments.to)?;
+    if let StoreUrl::Postgres(_) = to_url {
+        let what = "a backup is a file, which is complete or not there";
+        return Err(Failure::WrongUse(format!("{what}; name one, like redb:PATH, or 'strongroom copy' into {to_url}")));
+    }
+    check_target(&to_url, false).await?;
+    let (unfinished, beside, path) = unfinished(&to_url)?;
     refuse_leftovers(&path)?;
     let way = Way { from: url, to: &unfinished, again: "the same command completes it" };
-    let source = Opening::of_existing(url, access)?.for_long();
+    let source = Opening::of_existing(url, access).await?.for_long();
     // What an interrupted backup wrote is gone on with.
     let (from, to) = target_like(&way, source, &arguments.key, access, true).await?;
     if is_complete(&to).await? {
@@ -39,7 +45,7 @@ pub(crate) async fn run(arguments: &Backup, url: &str, access: &Access, output: 
         })
     };
     let mut copied = copied(&way, from, to, output, named).await?;
-    copied.to = &arguments.to;
+    copied.to = to_url.to_string();
     show(&way, &copied, output)
 }
 
@@ -87,17 +93,17 @@ fn remove(beside: &Path) -> Result<()> {
 }
 
 /// Where a backup is written before it has its name: its URL, its path and the path that it is to have.
-fn unfinished(url: &str) -> Result<(String, PathBuf, PathBuf)> {
-    let (scheme, path) = match url.parse() {
-        Ok(StoreUrl::Redb(path)) => ("redb", path),
-        Ok(StoreUrl::Sqlite(path)) => ("sqlite", path),
+fn unfinished(url: &StoreUrl) -> Result<(StoreUrl, PathBuf, PathBuf)> {
+    let (of, path): (fn(PathBuf) -> StoreUrl, _) = match url {
+        StoreUrl::Redb(path) => (StoreUrl::Redb, path),
+        StoreUrl::Sqlite(path) => (StoreUrl::Sqlite, path),
         _ => return Err(Failure::WrongUse(format!("{url} is no file; name one, like redb:PATH"))),
     };
     let mut name = OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
     name.push(".unfinished");
     let beside = path.with_file_name(name);
-    Ok((format!("{scheme}:{}", beside.display()), beside, path))
+    Ok((of(beside.clone()), beside, path.clone()))
 }
 
 /// Gives a file that is complete and closed its name, for good, unless something else has it by now.

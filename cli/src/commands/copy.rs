@@ -11,10 +11,11 @@ use crate::output::{Format, Output};
 use crate::progress::Progress;
 use crate::store::Opening;
 use crate::text::counted;
+use crate::url::{self, check_target};
 
 #[derive(Serialize)]
-pub(super) struct Copied<'a> {
-    pub(super) to: &'a str,
+pub(super) struct Copied {
+    pub(super) to: String,
     /// Records that this command wrote.
     pub(super) copied: u64,
     /// Records in the copy.
@@ -26,21 +27,22 @@ pub(super) struct Copied<'a> {
 
 /// From where to where, and what to do after an interruption.
 pub(super) struct Way<'a> {
-    pub(super) from: &'a str,
-    pub(super) to: &'a str,
+    pub(super) from: &'a StoreUrl,
+    pub(super) to: &'a StoreUrl,
     pub(super) again: &'a str,
 }
 
-pub(crate) async fn run(arguments: &Copy, url: &str, access: &Access, output: &mut Output) -> Result<()> {
+pub(crate) async fn run(arguments: &Copy, url: &StoreUrl, access: &Access, output: &mut Output) -> Result<()> {
+    let from = arguments.from.as_deref().map(url::parse).transpose()?;
     let way = Way {
-        from: arguments.from.as_deref().unwrap_or(url),
-        to: arguments.to(),
+        from: from.as_ref().unwrap_or(url),
+        to: &url::parse(arguments.to())?,
         again: "the same command with --resume completes it",
     };
     refuse_itself(&way)?;
     // What has to be asked for comes before any work.
-    let source = Opening::of_existing(way.from, access)?.for_long();
-    let target = Opening::target(way.to, &arguments.key, arguments.resume)?;
+    let source = Opening::of_existing(way.from, access).await?.for_long();
+    let target = Opening::target(way.to, &arguments.key, arguments.resume).await?;
     let from = source.database().await?;
     let to = target.database().await?;
     let copied = copied(&way, from, to, output, || Ok(())).await?;
@@ -54,10 +56,11 @@ pub(crate) async fn run(arguments: &Copy, url: &str, access: &Access, output: &m
     Ok(())
 }
 
-pub(crate) async fn restore(arguments: &Restore, url: &str, access: &Access, output: &mut Output) -> Result<()> {
-    let way = Way { from: &arguments.from, to: url, again: "the same command with --resume completes it" };
+pub(crate) async fn restore(arguments: &Restore, url: &StoreUrl, access: &Access, output: &mut Output) -> Result<()> {
+    let way =
+        Way { from: &url::parse(&arguments.from)?, to: url, again: "the same command with --resume completes it" };
     refuse_itself(&way)?;
-    let source = Opening::of_existing(way.from, access)?.for_long();
+    let source = Opening::of_existing(way.from, access).await?.for_long();
     let (from, to) = target_like(&way, source, &arguments.key, access, arguments.resume).await?;
     let copied = copied(&way, from, to, output, || Ok(())).await?;
     show(&way, &copied, output)
@@ -73,23 +76,23 @@ pub(super) async fn target_like(
 ) -> Result<(Database, Database)> {
     let is_said = key.new_key_file.is_some() || key.new_passphrase_file.is_some() || key.new_plain;
     if is_said {
-        let target = Opening::target(way.to, key, resume)?;
+        let target = Opening::target(way.to, key, resume).await?;
         return Ok((source.database().await?, target.database().await?));
     }
-    Opening::check_target(way.to, resume)?;
+    check_target(way.to, resume).await?;
     let (from, objects_key) = source.database_with_objects_key().await?;
     let target = Opening::target_like(way.to, access, objects_key.is_some())?;
     Ok((from, target.database().await?))
 }
 
 /// Copies, closes the target and does what is `then` to be done with it, and closes the source.
-pub(super) async fn copied<'w>(
-    way: &Way<'w>,
+pub(super) async fn copied(
+    way: &Way<'_>,
     from: Database,
     to: Database,
     output: &Output,
     then: impl FnOnce() -> Result<()>,
-) -> Result<Copied<'w>> {
+) -> Result<Copied> {
     let (mut so_far, mut bar, mut phase, color) = (0, None, None, output.color);
     let done = tokio::select! {
         // First, so that it is listened for before anything begins.
@@ -118,7 +121,7 @@ pub(super) async fn copied<'w>(
             named.map(|()| done)
         }
         Some(Err(error)) if error.is_already_exists() => {
-            Err(Failure::new(error.to_string(), "it is no copy of this store: copy into a new file"))
+            Err(Failure::new(error.to_string(), "it is no copy of this store: copy into a new store"))
         }
         Some(Err(error)) => Err(Failure::new(format!("{error} ({so_far} copied)"), way.again)),
         None => Err(Failure::Interrupted(format!("interrupted, {so_far} copied so far; {}", way.again))),
@@ -134,24 +137,28 @@ pub(super) async fn copied<'w>(
     let media = from.count::<matrix::Media>().await;
     from.close().await?;
     let digest = done.digest.to_string();
-    Ok(Copied { to: way.to, copied: done.written, records: done.records, digest, media: media? })
+    Ok(Copied { to: way.to.to_string(), copied: done.written, records: done.records, digest, media: media? })
 }
 
 /// Refuses a copy of a store into itself.
 fn refuse_itself(way: &Way<'_>) -> Result<()> {
-    let file = |url: &str| match url.parse() {
-        Ok(StoreUrl::Redb(path) | StoreUrl::Sqlite(path)) => path.canonicalize().ok(),
-        _ => None,
-    };
-    match (file(way.from), file(way.to)) {
-        (Some(from), Some(to)) if from == to => {
-            Err(Failure::WrongUse(format!("{} and {} are the same file; name another to copy into", way.from, way.to)))
+    let same = match (way.from, way.to) {
+        (StoreUrl::Redb(from) | StoreUrl::Sqlite(from), StoreUrl::Redb(to) | StoreUrl::Sqlite(to)) => {
+            from.canonicalize().ok().is_some_and(|from| to.canonicalize().is_ok_and(|to| from == to)).then_some("file")
         }
-        _ => Ok(()),
+        // As far as they are shown: with one password or another it is the same store.
+        (from, to) => (from.to_string() == to.to_string()).then_some("store"),
+    };
+    match same {
+        Some(what) => Err(Failure::WrongUse(format!(
+            "{} and {} are the same {what}; name another to copy into",
+            way.from, way.to
+        ))),
+        None => Ok(()),
     }
 }
 
-pub(super) fn show(way: &Way<'_>, copied: &Copied<'_>, output: &mut Output) -> Result<()> {
+pub(super) fn show(way: &Way<'_>, copied: &Copied, output: &mut Output) -> Result<()> {
     if output.format == Format::Json {
         return output.json(copied);
     }

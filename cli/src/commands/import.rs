@@ -8,6 +8,7 @@ use std::pin::pin;
 use std::time::Instant;
 
 use serde::Serialize;
+use strongroom::StoreUrl;
 use strongroom::matrix::{Failure as EventFailure, ImportOptions, ImportReport, Importer, RawEvent};
 use strongroom::matrix::{RoomId, UserId};
 
@@ -25,9 +26,9 @@ const FAILURES_MAX: usize = 100_000;
 /// How many failures a person is shown.
 const FAILURES_SHOWN: usize = 10;
 
-pub(crate) async fn run(arguments: &Import, url: &str, access: &Access, output: &mut Output) -> Result<()> {
+pub(crate) async fn run(arguments: &Import, url: &StoreUrl, access: &Access, output: &mut Output) -> Result<()> {
     // Without a key for a new store nothing else is begun, and waiting for one is not a part of the import.
-    let opening = Opening::prepare(url, access)?;
+    let opening = Opening::prepare(url, access).await?;
     let begun = Instant::now();
     let name = if arguments.file == Path::new("-") { "stdin".to_owned() } else { arguments.file.display().to_string() };
     let (input, bytes) = open(&arguments.file, &name)?;

@@ -25,11 +25,12 @@ use strongroom::Database;
 use strongroom::matrix::{Room, RoomId};
 
 use crate::access::Access;
-use crate::arguments::{Arguments, Command};
+use crate::arguments::{Arguments, Command, Key, KeyCommand};
 use crate::demo;
 use crate::failure::{Failure, Result};
 use crate::output::Output;
 use crate::store::Opening;
+use crate::url;
 
 /// Runs the command that was asked for, and sends off what it wrote, also what it wrote before it failed.
 pub(crate) async fn run(arguments: &Arguments, access: &Access, output: &mut Output) -> Result<()> {
@@ -41,11 +42,15 @@ pub(crate) async fn run(arguments: &Arguments, access: &Access, output: &mut Out
 }
 
 async fn dispatch(arguments: &Arguments, access: &Access, output: &mut Output) -> Result<()> {
-    let url = &arguments.global.store;
     match &arguments.command {
         Command::Completions(arguments) => return completions::run(arguments, output),
         Command::Leakage => return leakage::run(output),
         Command::Demo(demo) => return demo::run(demo, &arguments.global, output).await,
+        Command::Key(Key { command: KeyCommand::Generate { file } }) => return key::generate(file, output),
+        _ => {}
+    }
+    let url = &url::parse(&arguments.global.store)?;
+    match &arguments.command {
         Command::Import(arguments) => return import::run(arguments, url, access, output).await,
         Command::Copy(arguments) => return copy::run(arguments, url, access, output).await,
         Command::Backup(arguments) => return backup::run(arguments, url, access, output).await,
@@ -57,7 +62,7 @@ async fn dispatch(arguments: &Arguments, access: &Access, output: &mut Output) -
         Command::DeleteBefore(arguments) => _ = delete_before::time(arguments)?,
         _ => {}
     }
-    let db = Opening::of_existing(url, access)?.database().await?;
+    let db = Opening::of_existing(url, access).await?.database().await?;
     let result = match &arguments.command {
         Command::Rooms => rooms::run(&db, output).await,
         Command::Timeline(arguments) => timeline::run(&db, arguments, output).await,

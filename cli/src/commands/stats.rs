@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use strongroom::{CollectionCount, CollectionSize, Database};
+use strongroom::{CollectionCount, CollectionSize, Database, StoreUrl};
 
 use crate::failure::Result;
 use crate::output::{Format, Output};
@@ -11,7 +11,7 @@ use crate::text::count;
 
 #[derive(Serialize)]
 struct Stats<'a> {
-    store: &'a str,
+    store: String,
     revision: u64,
     bytes: u64,
     collections: &'a BTreeMap<String, CollectionCount>,
@@ -19,12 +19,12 @@ struct Stats<'a> {
     sizes: Option<&'a BTreeMap<String, CollectionSize>>,
 }
 
-pub(crate) async fn run(db: &Database, store: &str, sizes: bool, output: &mut Output) -> Result<()> {
+pub(crate) async fn run(db: &Database, store: &StoreUrl, sizes: bool, output: &mut Output) -> Result<()> {
     let stats = db.stats().await?;
     let sizes = if sizes { Some(db.sizes().await?) } else { None };
     if output.format == Format::Json {
         return output.json(&Stats {
-            store,
+            store: store.to_string(),
             revision: stats.revision.0,
             bytes: stats.bytes,
             collections: &stats.collections,

@@ -91,7 +91,7 @@ fn a_copy_does_not_go_into_another_store() {
     other.write("events.jsonl", crate::place::lines(&events));
     other.run(["import", "events.jsonl", "--plain"]).done();
     std::fs::copy(other.path("strongroom.redb"), place.path("other.redb")).unwrap();
-    place.run(["copy", "redb:other.redb", "--new-plain", "--resume"]).refused(1, &["no copy", "a new file"]);
+    place.run(["copy", "redb:other.redb", "--new-plain", "--resume"]).refused(1, &["no copy", "a new store"]);
 }
 
 #[test]

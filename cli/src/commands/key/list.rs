@@ -1,6 +1,7 @@
 //! `key list`
 
 use serde::Serialize;
+use strongroom::StoreUrl;
 use strongroom::encryption::{SlotInfo, SlotKind};
 use strongroom::store::Store;
 
@@ -36,10 +37,10 @@ struct Kdf {
 }
 
 /// Nobody is asked for a passphrase: to know which one is wanted, people list the slots.
-pub(super) async fn run(url: &str, access: &Access, output: &mut Output) -> Result<()> {
+pub(super) async fn run(url: &StoreUrl, access: &Access, output: &mut Output) -> Result<()> {
     let checked = matches!(access, Access::Key(_));
     let slots = if checked {
-        let store = Opening::of_existing(url, access)?.encrypted().await?;
+        let store = Opening::of_existing(url, access).await?.encrypted().await?;
         let slots = store.slots().await;
         store.close().await?;
         slots?
@@ -50,7 +51,7 @@ pub(super) async fn run(url: &str, access: &Access, output: &mut Output) -> Resu
         return output.json(&List { slots: slots.iter().map(slot).collect(), checked });
     }
     output.table(["SLOT", "OPENED BY", "KEY DERIVATION"], slots.iter().map(row).collect())?;
-    if checked { Ok(()) } else { output.note("as the file says; with a key the list is checked as well") }
+    if checked { Ok(()) } else { output.note("as the store says; with a key the list is checked as well") }
 }
 
 fn slot(info: &SlotInfo) -> Slot<'_> {

@@ -7,8 +7,8 @@ mod slots;
 use std::path::Path;
 
 use serde::Serialize;
-use strongroom::ErrorKind;
 use strongroom::encryption::KeyFile;
+use strongroom::{ErrorKind, StoreUrl};
 
 use crate::access::Access;
 use crate::arguments::{Key, KeyCommand};
@@ -16,13 +16,11 @@ use crate::failure::{Failure, Result};
 use crate::output::{Format, Output};
 use crate::store::Opening;
 
-pub(crate) async fn run(arguments: &Key, url: &str, access: &Access, output: &mut Output) -> Result<()> {
-    match &arguments.command {
-        KeyCommand::Generate { file } => return generate(file, output),
-        KeyCommand::List => return list::run(url, access, output).await,
-        _ => {}
+pub(crate) async fn run(arguments: &Key, url: &StoreUrl, access: &Access, output: &mut Output) -> Result<()> {
+    if let KeyCommand::List = &arguments.command {
+        return list::run(url, access, output).await;
     }
-    let store = Opening::of_existing(url, access)?.encrypted().await?;
+    let store = Opening::of_existing(url, access).await?.encrypted().await?;
     let result = match &arguments.command {
         KeyCommand::Add(arguments) => slots::add(&store, arguments, output).await,
         KeyCommand::Remove { label } => slots::remove(&store, label, output).await,
@@ -39,7 +37,8 @@ struct Generated<'a> {
     generated: &'a Path,
 }
 
-fn generate(file: &Path, output: &mut Output) -> Result<()> {
+/// `key generate`: without any store.
+pub(crate) fn generate(file: &Path, output: &mut Output) -> Result<()> {
     KeyFile::generate(file).map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists | ErrorKind::NotFound => Failure::Failed(error.to_string()),
         _ => Failure::new(error.to_string(), "check the path, its permissions and the free space"),

@@ -1,6 +1,7 @@
 //! `media copy URL`
 
 use serde::Serialize;
+use strongroom::StoreUrl;
 use strongroom::objects::{CopiedObjects, Media, ObjectsUrl};
 
 use super::Problem;
@@ -13,28 +14,32 @@ use crate::progress::Progress;
 use crate::store::Opening;
 use crate::text::counted;
 use crate::units::show_size;
+use crate::url;
 
 #[derive(Serialize)]
 struct Report<'a> {
-    to: &'a str,
+    to: String,
     copied: u64,
     present: u64,
     bytes: u64,
     problems: Vec<Problem<'a>>,
 }
 
-/// The other store and its objects. What cannot be right, and what has to be asked for, comes before anything is opened.
-pub(super) fn check(arguments: &CopyMedia) -> Result<(Opening<'static>, ObjectsUrl)> {
-    let objects = objects::place(arguments.to_objects.as_deref(), &arguments.to)?;
-    Ok((Opening::of_copy(&arguments.to, &arguments.key)?, objects))
+/// The other store and its objects.
+pub(super) struct Target {
+    url: StoreUrl,
+    opening: Opening<'static>,
+    objects: ObjectsUrl,
 }
 
-pub(super) async fn run(
-    media: &Media,
-    arguments: &CopyMedia,
-    (opening, objects): (Opening<'static>, ObjectsUrl),
-    output: &mut Output,
-) -> Result<()> {
+/// What cannot be right, and what has to be asked for, comes before anything is opened.
+pub(super) async fn check(arguments: &CopyMedia) -> Result<Target> {
+    let url = url::parse(&arguments.to)?;
+    let objects = objects::place("--to-objects", arguments.to_objects.as_deref(), &url)?;
+    Ok(Target { opening: Opening::of_copy(&url, &arguments.key).await?, url, objects })
+}
+
+pub(super) async fn run(media: &Media, Target { url, opening, objects }: Target, output: &mut Output) -> Result<()> {
     let target = objects::media(opening, &objects).await?;
     let progress = Progress::of_bytes(None, output.color);
     let copied = tokio::select! {
@@ -50,15 +55,15 @@ pub(super) async fn run(
     };
     let copied = copied?;
     closed?;
-    show(arguments, &copied, output)
+    show(&url, &copied, output)
 }
 
-fn show(arguments: &CopyMedia, copied: &CopiedObjects, output: &mut Output) -> Result<()> {
+fn show(url: &StoreUrl, copied: &CopiedObjects, output: &mut Output) -> Result<()> {
     let problems = Problem::of_all(&copied.problems);
     let (failed, counted_problems) = (!problems.is_empty(), counted(problems.len() as u64, "problem"));
     if output.format == Format::Json {
         let CopiedObjects { copied, present, bytes, .. } = *copied;
-        output.json(&Report { to: &arguments.to, copied, present, bytes, problems })?;
+        output.json(&Report { to: url.to_string(), copied, present, bytes, problems })?;
     } else {
         Problem::show_all(&problems, output)?;
         let objects = counted(copied.copied, "object");

@@ -9,9 +9,9 @@ mod sweep;
 mod verify;
 
 use serde::Serialize;
-use strongroom::Json;
 use strongroom::matrix;
 use strongroom::objects::{ObjectsUrl, probe};
+use strongroom::{Json, StoreUrl};
 
 use crate::access::Access;
 use crate::arguments::{Media, MediaCommand};
@@ -21,9 +21,9 @@ use crate::objects;
 use crate::output::{Format, Output};
 use crate::store::Opening;
 
-pub(crate) async fn run(arguments: &Media, url: &str, access: &Access, output: &mut Output) -> Result<()> {
+pub(crate) async fn run(arguments: &Media, url: &StoreUrl, access: &Access, output: &mut Output) -> Result<()> {
     // What cannot be right is refused before anything is opened, or made.
-    let objects = objects::place(arguments.objects.as_deref(), url)?;
+    let objects = objects::place("--objects", arguments.objects.as_deref(), url)?;
     let checked = match &arguments.command {
         MediaCommand::Put(arguments) => Some(put::check(arguments)?),
         MediaCommand::List(arguments) => {
@@ -37,12 +37,12 @@ pub(crate) async fn run(arguments: &Media, url: &str, access: &Access, output: &
         _ => None,
     };
     let target = match &arguments.command {
-        MediaCommand::Copy(arguments) => Some(copy::check(arguments)?),
+        MediaCommand::Copy(arguments) => Some(copy::check(arguments).await?),
         _ => None,
     };
     let opening = match checked {
-        Some(_) => Opening::prepare(url, access)?,
-        None => Opening::of_existing_media(url, access)?,
+        Some(_) => Opening::prepare(url, access).await?,
+        None => Opening::of_existing_media(url, access).await?,
     };
     // These read records alone: of a mistyped folder they make none.
     let objects = match &arguments.command {
@@ -53,8 +53,8 @@ pub(crate) async fn run(arguments: &Media, url: &str, access: &Access, output: &
     };
     let media = objects::media(opening, &objects).await?;
     let result = match (&arguments.command, checked) {
-        (MediaCommand::Copy(arguments), _) => match target {
-            Some(target) => copy::run(&media, arguments, target, output).await,
+        (MediaCommand::Copy(_), _) => match target {
+            Some(target) => copy::run(&media, target, output).await,
             None => Ok(()),
         },
         (MediaCommand::Put(arguments), Some(checked)) => put::run(&media, arguments, checked, output).await,
