@@ -6,7 +6,7 @@ mod parts;
 mod saves;
 mod size;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use strongroom::{Error, Result};
 use tempfile::TempDir;
 
@@ -23,6 +23,9 @@ pub struct Options {
     /// A smoke test: few rounds of little. Its figures mean nothing
     #[arg(long)]
     quick: bool,
+    /// Measures a part alone
+    #[arg(long, value_enum)]
+    only: Option<Part>,
     /// Messages in each store before anything is measured
     #[arg(long, default_value_t = 10_000)]
     messages: u64,
@@ -38,6 +41,21 @@ pub struct Options {
     /// Seed of the workload
     #[arg(long, default_value_t = 7)]
     seed: u64,
+}
+
+/// A part of the figures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// Durable saves.
+    Saves,
+    /// What stands above the engine.
+    Parts,
+    /// Pages.
+    Pages,
+    /// Imports.
+    Bulk,
+    /// What grows with the number of messages.
+    Size,
 }
 
 /// What all measurements of a run share.
@@ -69,11 +87,15 @@ pub async fn run(options: &Options) -> Result<()> {
         (run.messages, run.large, run.rounds) = (3_000, 6_000, 5);
     }
     let mut figures = Vec::new();
-    figures.extend(saves::measure(&run).await?);
-    figures.extend(parts::measure(&run).await?);
-    figures.extend(pages::measure(&run).await?);
-    figures.extend(bulk::measure(&run).await?);
-    figures.extend(size::measure(&run).await?);
+    for part in Part::value_variants().iter().filter(|part| options.only.is_none_or(|only| only == **part)) {
+        figures.extend(match part {
+            Part::Saves => saves::measure(&run).await?,
+            Part::Parts => parts::measure(&run).await?,
+            Part::Pages => pages::measure(&run).await?,
+            Part::Bulk => bulk::measure(&run).await?,
+            Part::Size => size::measure(&run).await?,
+        });
+    }
     let report = Report { machine: Machine::this(), figures };
     if options.json {
         println!("{:#}", report.json());

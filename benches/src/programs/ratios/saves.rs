@@ -11,11 +11,14 @@ use crate::workload::{IMPORT_BATCH, TOGETHER, captured_rows, import, save, save_
 
 pub(super) async fn measure(run: &Run) -> Result<Vec<Figure>> {
     let db = database(&Engine::Redb.url(run.folder.path(), "saves"), Layers::ENCRYPTED).await?;
+    // Another one: the commit after a large one also frees the pages that it replaced.
+    let groups = database(&Engine::Redb.url(run.folder.path(), "groups"), Layers::ENCRYPTED).await?;
     let raw = RawRedb::create(&run.path("saves-raw.redb"), true)?;
     let light = RawRedb::create(&run.path("saves-light.redb"), false)?;
     let mut flush = Flush::new(&run.path("flush")).map_err(failed)?;
     let before = run.workload.messages(0..run.messages)?;
     import(&db, &before).await?;
+    import(&groups, &before).await?;
     let rows = captured_rows(&before, true).await?;
     raw.import(&rows, IMPORT_BATCH)?;
     light.import(&rows, IMPORT_BATCH)?;
@@ -33,11 +36,12 @@ pub(super) async fn measure(run: &Run) -> Result<Vec<Figure>> {
         without_repair.time_sync(1, |_| light.commit(&rows));
         flushes.time_sync(1, |_| flush.flush());
         let begin = std::time::Instant::now();
-        save_together(&db, many).await?;
+        save_together(&groups, many).await?;
         group.ours.note(begin.elapsed(), TOGETHER);
     }
     group.baseline = one.baseline.clone();
     db.close().await?;
+    groups.close().await?;
 
     let flush = flushes.median();
     Ok(vec![
