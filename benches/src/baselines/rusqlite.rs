@@ -30,12 +30,20 @@ impl RawRusqlite {
         Ok(RawRusqlite(connection))
     }
 
-    /// Inserts messages row by row, all in one transaction. Of each the record's row is given: its key and value.
+    /// Inserts messages row by row, so many in a transaction. Of each the record's row is given: its key and value.
     ///
     /// # Errors
     ///
     /// SQLite's.
-    pub fn import(&mut self, messages: &[Message], records: &[Row]) -> Result<()> {
+    pub fn import(&mut self, messages: &[Message], records: &[Row], batch: usize) -> Result<()> {
+        let batch = batch.max(1);
+        messages
+            .chunks(batch)
+            .zip(records.chunks(batch))
+            .try_for_each(|(messages, records)| self.insert(messages, records))
+    }
+
+    fn insert(&mut self, messages: &[Message], records: &[Row]) -> Result<()> {
         let transaction = self.0.transaction().map_err(failed)?;
         {
             let prepare = |sql| transaction.prepare(sql).map_err(failed);

@@ -6,7 +6,7 @@ use strongroom::{Database, Result};
 
 use crate::rounds::Pair;
 use crate::stacks::{ENGINES, Engine, Layers, database};
-use crate::workload::{IMPORT_BATCH, Workload, get, import, page, save};
+use crate::workload::{IMPORT_CHUNK, Workload, get, import, page, save};
 
 const ROUNDS: usize = 400;
 
@@ -33,8 +33,8 @@ pub async fn run(messages: u64) -> Result<()> {
 async fn measure(engine: Engine, encrypted: &Database, bare: &Database, messages: u64) -> Result<()> {
     let workload = Workload::default();
     let [mut imports, mut saves, mut gets, mut pages] = [(); 4].map(|()| Pair::default());
-    for begin in (0..messages).step_by(IMPORT_BATCH) {
-        let batch = workload.messages(begin..messages.min(begin + IMPORT_BATCH as u64))?;
+    for begin in (0..messages).step_by(IMPORT_CHUNK) {
+        let batch = workload.messages(begin..messages.min(begin + IMPORT_CHUNK as u64))?;
         imports.baseline.time(1, |_| import(bare, &batch)).await;
         imports.ours.time(1, |_| import(encrypted, &batch)).await;
     }
@@ -50,7 +50,7 @@ async fn measure(engine: Engine, encrypted: &Database, bare: &Database, messages
             pages.time(1, |_| page(db, place)).await;
         }
     }
-    for (what, pair) in [("import of 5,000", imports), ("save", saves), ("get", gets), ("page of 50", pages)] {
+    for (what, pair) in [("import of 20,000", imports), ("save", saves), ("get", gets), ("page of 50", pages)] {
         let (ours, baseline) = pair.medians();
         let us = |nanoseconds: u64| nanoseconds as f64 / 1e3;
         let ratio = ours as f64 / baseline as f64;

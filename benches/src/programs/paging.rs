@@ -10,7 +10,7 @@ use strongroom::redb::{Redb, RedbOptions};
 use strongroom::{Database, Error, Result, matrix};
 
 use crate::rounds::Pair;
-use crate::workload::{IMPORT_BATCH, PAGE, Place, Rooms, Skew, Workload, import, page};
+use crate::workload::{IMPORT_CHUNK, PAGE, Place, Rooms, Skew, Workload, import, page};
 
 const SMALL: u64 = 10_000;
 const SCROLLED: u64 = 200;
@@ -71,8 +71,8 @@ fn report(what: &str, pair: &Pair) {
 
 async fn fill(path: &Path, workload: &Workload, messages: u64) -> Result<()> {
     let db = Database::open(Redb::open(path)?, matrix::schema()).await?;
-    for begin in (0..messages).step_by(IMPORT_BATCH) {
-        import(&db, &workload.messages(begin..messages.min(begin + IMPORT_BATCH as u64))?).await?;
+    for begin in (0..messages).step_by(IMPORT_CHUNK) {
+        import(&db, &workload.messages(begin..messages.min(begin + IMPORT_CHUNK as u64))?).await?;
     }
     db.close().await
 }

@@ -8,8 +8,8 @@ mod rooms;
 mod rows;
 
 pub use operations::{
-    IMPORT_BATCH, PAGE, TOGETHER, claim, delete_before, get, import, mixed, one_time_keys, page, publish, save,
-    save_together, thread_page,
+    IMPORT_BATCH, IMPORT_CHUNK, PAGE, TOGETHER, claim, delete_before, get, import, mixed, one_time_keys, page, publish,
+    save, save_together, thread_page,
 };
 pub use rooms::{Rooms, Skew};
 pub use rows::{Row, Table, captured_rows};

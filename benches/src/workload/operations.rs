@@ -1,8 +1,9 @@
 //! What a messenger does with its store: each operation through the public API, as a user writes it.
 
 use futures_util::future::try_join_all;
+use futures_util::{StreamExt, TryStreamExt, stream};
 use strongroom::matrix::{MatrixStore, Message, OneTimeKey, RoomId};
-use strongroom::{Database, Key, Result, Timestamp};
+use strongroom::{Database, Key, Result, Timestamp, Transaction};
 
 use super::{Place, Workload};
 
@@ -12,6 +13,8 @@ pub const PAGE: usize = 50;
 pub const TOGETHER: usize = 64;
 /// Messages in one transaction of an import.
 pub const IMPORT_BATCH: usize = 5_000;
+/// Messages that an import is best given at a time: with fewer the engine waits, more only take memory.
+pub const IMPORT_CHUNK: usize = 4 * IMPORT_BATCH;
 
 const USER: &str = "@user-000:example.org";
 const DEVICE: &str = "DEVICE";
@@ -35,20 +38,25 @@ pub async fn save_together(db: &Database, messages: &[Message]) -> Result<()> {
     try_join_all(messages.iter().map(|message| db.put(message))).await.map(drop)
 }
 
-/// Imports messages that are new, [`IMPORT_BATCH`] in a transaction.
+/// Imports messages that are new, [`IMPORT_BATCH`] in a transaction. Two transactions are under way at a time: one is made ready while
+/// the engine is busy with the other. Each first reads all its keys in one call, which answers what every insert has to know.
 ///
 /// # Errors
 ///
 /// As [`Database::write`]; `AlreadyExists`.
 pub async fn import(db: &Database, messages: &[Message]) -> Result<()> {
-    for batch in messages.chunks(IMPORT_BATCH) {
-        let insert = |tx: strongroom::Transaction| async move {
-            for message in batch {
-                tx.insert(message).await?;
-            }
-            Ok(())
-        };
-        db.write(insert).await?;
+    stream::iter(messages.chunks(IMPORT_BATCH))
+        .map(|batch| db.write(move |tx| insert_all(tx, batch)))
+        .buffer_unordered(2)
+        .try_collect()
+        .await
+}
+
+async fn insert_all(tx: Transaction, messages: &[Message]) -> Result<()> {
+    let keys: Vec<_> = messages.iter().map(Key::of).collect();
+    tx.get_many(&keys).await?;
+    for message in messages {
+        tx.insert(message).await?;
     }
     Ok(())
 }

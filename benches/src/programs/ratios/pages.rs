@@ -28,7 +28,7 @@ pub(super) async fn measure(run: &Run) -> Result<Vec<Figure>> {
     let sqlite = database(&Engine::Sqlite.url(run.folder.path(), "pages"), Layers::BARE).await?;
     import(&sqlite, &messages).await?;
     let by_hand = run.path("pages-raw.sqlite");
-    RawRusqlite::create(&by_hand)?.import(&messages, &values)?;
+    RawRusqlite::create(&by_hand)?.import(&messages, &values, IMPORT_BATCH)?;
     let joined = RawSqlx::open(&by_hand).await?;
 
     let (mut redb, mut sql, mut join_once) = (Pair::default(), Pair::default(), Rounds::default());

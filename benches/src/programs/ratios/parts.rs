@@ -15,7 +15,7 @@ use crate::figures::{Bound, Figure};
 use crate::rounds::Pair;
 use crate::sink::{PassThrough, Sink, committed};
 use crate::stacks::{Engine, Layers, database, unlock};
-use crate::workload::{IMPORT_BATCH, Table, captured_rows, get, import};
+use crate::workload::{Table, captured_rows, get, import};
 
 /// Calls in a round.
 const CALLS: usize = 200;
@@ -104,9 +104,7 @@ async fn in_memory(run: &Run) -> Result<Figure> {
     let db = database(&Engine::Memory.url(run.folder.path(), ""), Layers::BARE).await?;
     let mut map = RawMap::default();
     let messages = run.workload.messages(0..run.messages)?;
-    for batch in messages.chunks(IMPORT_BATCH) {
-        import(&db, batch).await?;
-    }
+    import(&db, &messages).await?;
     let rows: Vec<_> = messages.iter().map(|message| hand_rows(message, |_| vec![7; 300])).collect();
     rows.iter().for_each(|rows| map.save(rows));
     let keys = run.workload.keys(CALLS, run.messages);

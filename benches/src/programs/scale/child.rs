@@ -11,7 +11,7 @@ use tokio::process::{Child, Command};
 
 use crate::machine::peak_bytes;
 use crate::stacks::{Layers, database};
-use crate::workload::{IMPORT_BATCH, Workload, import, save};
+use crate::workload::{IMPORT_CHUNK, Workload, import, save};
 
 /// What a child process does.
 #[derive(Args, Clone, Debug)]
@@ -69,8 +69,8 @@ pub async fn run(options: &Options) -> Result<()> {
     let db = database(&options.url, layers).await?;
     let mut elapsed = std::time::Duration::ZERO;
     let end = options.first + options.messages;
-    for begin in (options.first..end).step_by(IMPORT_BATCH) {
-        let messages = workload.messages(begin..end.min(begin + IMPORT_BATCH as u64))?;
+    for begin in (options.first..end).step_by(IMPORT_CHUNK) {
+        let messages = workload.messages(begin..end.min(begin + IMPORT_CHUNK as u64))?;
         let begun = Instant::now();
         import(&db, &messages).await?;
         elapsed += begun.elapsed();
