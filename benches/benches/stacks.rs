@@ -124,7 +124,7 @@ fn writes(criterion: &mut Criterion, runtime: &Runtime, filled: &Filled, stack: 
         );
     });
     imports.finish();
-    let room = workload.largest_room();
+    let room = &workload.largest_room();
     let name = "import of 200, deletion of those of the largest room";
     criterion.benchmark_group(name).bench_function(BenchmarkId::from_parameter(stack), |bencher| {
         bencher.to_async(runtime).iter_batched(
@@ -132,9 +132,9 @@ fn writes(criterion: &mut Criterion, runtime: &Runtime, filled: &Filled, stack: 
                 let numbers = filled.next(200);
                 (workload.time(numbers.end), workload.messages(numbers).unwrap())
             },
-            |(end, messages)| async {
+            |(end, messages)| async move {
                 import(db, &messages).await?;
-                delete_before(db, &room, end).await
+                delete_before(db, room, end).await
             },
             criterion::BatchSize::PerIteration,
         );

@@ -1,6 +1,8 @@
 //! Pages of 50: encrypted on redb and plain on SQLite, next to the same by hand.
 
+use futures_util::TryFutureExt;
 use strongroom::Result;
+use strongroom::matrix::Message;
 
 use super::Run;
 use crate::baselines::{Aead, RawRedb, RawRusqlite, RawSqlx, hand_rows, room_front, room_until};
@@ -31,7 +33,8 @@ pub(super) async fn measure(run: &Run) -> Result<Vec<Figure>> {
     RawRusqlite::create(&by_hand)?.import(&messages, &values, IMPORT_BATCH)?;
     let joined = RawSqlx::open(&by_hand).await?;
 
-    let (mut redb, mut sql, mut join_once) = (Pair::default(), Pair::default(), Rounds::default());
+    let (mut redb, mut sql) = (Pair::default(), Pair::default());
+    let (mut redb_decoded, mut sql_decoded) = (Rounds::default(), Rounds::default());
     for places in places.chunks(PAGES) {
         let bounds: Vec<_> =
             places.iter().map(|place| (room_front(&place.room), room_until(&place.room, place.before))).collect();
@@ -39,7 +42,8 @@ pub(super) async fn measure(run: &Run) -> Result<Vec<Figure>> {
         redb.baseline.time_sync(PAGES, |number| raw.page(&bounds[number].0, &bounds[number].1, &aead));
         sql.ours.time(PAGES, |number| page(&sqlite, &places[number])).await;
         sql.baseline.time(PAGES, |number| joined.page(&places[number])).await;
-        join_once.time(1, |_| joined.page(&places[0])).await;
+        redb_decoded.time_sync(PAGES, |number| raw.page(&bounds[number].0, &bounds[number].1, &aead).map(decoded));
+        sql_decoded.time(PAGES, |number| joined.page(&places[number]).map_ok(decoded)).await;
     }
     for place in places.iter().take(PAGES) {
         let (front, until) = (room_front(&place.room), room_until(&place.room, place.before));
@@ -48,8 +52,9 @@ pub(super) async fn measure(run: &Run) -> Result<Vec<Figure>> {
             raw.page(&front, &until, &aead)?.len(),
             page(&sqlite, place).await?,
             joined.page(place).await?.len(),
+            decoded(joined.page(place).await?).len(),
         ];
-        assert_eq!(found, [PAGE; 4], "the pages that are compared are not the same");
+        assert_eq!(found, [PAGE; 5], "the pages that are compared are not the same");
     }
     encrypted.close().await?;
     sqlite.close().await?;
@@ -67,5 +72,20 @@ pub(super) async fn measure(run: &Run) -> Result<Vec<Figure>> {
             Bound::RatioAtMost(1.3),
         )
         .note("ours gives records, the baseline bytes"),
+        Figure::times(
+            "that page on redb / the same with the records decoded by hand",
+            (redb.ours.median(), redb_decoded.median()),
+            Bound::Context,
+        ),
+        Figure::times(
+            "that page on SQLite / the same with the records decoded by hand",
+            (sql.ours.median(), sql_decoded.median()),
+            Bound::Context,
+        ),
     ])
+}
+
+/// The records of values, each behind its version byte; those that are none are left out.
+fn decoded(values: Vec<Vec<u8>>) -> Vec<Message> {
+    values.iter().filter_map(|value| rmp_serde::from_slice(value.get(1..)?).ok()).collect()
 }
