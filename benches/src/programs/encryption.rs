@@ -50,7 +50,7 @@ async fn measure(engine: Engine, encrypted: &Database, bare: &Database, messages
             pages.time(1, |_| page(db, place)).await;
         }
     }
-    for (what, pair) in [("import of 20,000", imports), ("save", saves), ("get", gets), ("page of 50", pages)] {
+    for (what, pair) in [("import of 10,000", imports), ("save", saves), ("get", gets), ("page of 50", pages)] {
         let (ours, baseline) = pair.medians();
         let us = |nanoseconds: u64| nanoseconds as f64 / 1e3;
         let ratio = ours as f64 / baseline as f64;

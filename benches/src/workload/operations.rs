@@ -12,7 +12,7 @@ pub const PAGE: usize = 50;
 /// Saves at the same time.
 pub const TOGETHER: usize = 64;
 /// Messages in one transaction of an import.
-pub const IMPORT_BATCH: usize = 5_000;
+pub const IMPORT_BATCH: usize = 2_500;
 /// Messages that an import is best given at a time: with fewer the engine waits, more only take memory.
 pub const IMPORT_CHUNK: usize = 4 * IMPORT_BATCH;
 

@@ -10,7 +10,7 @@ use crate::stacks::{Engine, Layers, database};
 use crate::workload::{IMPORT_BATCH, IMPORT_CHUNK, captured_rows, import};
 
 /// Imports by each.
-const IMPORTS: u64 = 5;
+const IMPORTS: u64 = 7;
 
 pub(super) async fn measure(run: &Run) -> Result<Vec<Figure>> {
     // A smoke test takes smaller ones.
