@@ -31,7 +31,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     assert!(open(&url).encrypted(Unlock::passphrase("a guess")).await.is_err());
 
     let db = Database::builder(matrix::schema()).open(open(&url).encrypted(Unlock::raw_key(key)).await?).await?;
-    let message = db.get(&Message::key("!kitchen", "$1")).await?.ok_or("the message is there")?;
+    let message = db.get(&Message::key(&"!kitchen".into(), &"$1".into())).await?.ok_or("the message is there")?;
     assert!(message.content.as_str().contains("Who has the keys?"));
     db.close().await?;
     Ok(())
