@@ -15,7 +15,7 @@ use crate::workload::{
 };
 
 const ROUNDS: usize = 101;
-/// Reads in a round of the dear ones.
+/// Gets in a round, and rounds of pages for each of the others.
 const READS: usize = 10;
 /// Messages that are read again and again.
 const HOT: usize = 50;
@@ -73,10 +73,10 @@ pub(super) async fn point(folder: &Path, engine: Engine, layers: Layers, message
     point.cold_ns = cold.median();
     let hot = workload.keys(HOT, messages);
     let (mut hot_gets, mut pages, mut threads) = <(Rounds, Rounds, Rounds)>::default();
-    for places in workload.places(ROUNDS * READS, messages).chunks(READS) {
+    for place in &workload.places(ROUNDS * READS, messages) {
         hot_gets.time(HOT, |number| get(&db, &hot[number])).await;
-        pages.time(places.len(), |number| page(&db, &places[number])).await;
-        threads.time(places.len(), |number| thread_page(&db, &places[number])).await;
+        pages.time(1, |_| page(&db, place)).await;
+        threads.time(1, |_| thread_page(&db, place)).await;
     }
     (point.hot_ns, point.page_ns, point.thread_ns) = (hot_gets.median(), pages.median(), threads.median());
 

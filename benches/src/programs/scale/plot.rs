@@ -51,6 +51,13 @@ pub(super) fn write(folder: &Path, all: &[Series]) -> Result<()> {
     })
 }
 
+/// A number at an axis, if it begins with one of these digits: there is no room for all.
+fn label(value: f64, digits: &[u32]) -> String {
+    let text = if value < 10.0 { format!("{value:.1}") } else { format!("{value:.0}") };
+    let first = text.chars().find_map(|digit| digit.to_digit(10).filter(|digit| *digit > 0));
+    if first.is_some_and(|first| digits.contains(&first)) { text } else { String::new() }
+}
+
 fn draw(path: &Path, plot: &Plot, all: &[Series]) -> std::result::Result<(), Box<dyn std::error::Error>> {
     let points = || all.iter().flat_map(|series| &series.points);
     let values = || points().map(plot.value).filter(|value| *value > 0.0);
@@ -72,8 +79,8 @@ fn draw(path: &Path, plot: &Plot, all: &[Series]) -> std::result::Result<(), Box
     chart
         .configure_mesh()
         .x_desc("messages")
-        .x_label_formatter(&|messages| format!("{messages:.0}"))
-        .y_label_formatter(&|value| if *value < 10.0 { format!("{value:.1}") } else { format!("{value:.0}") })
+        .x_label_formatter(&|messages| label(*messages, &[1]))
+        .y_label_formatter(&|value| label(*value, &[1, 2, 5]))
         .light_line_style(WHITE)
         .draw()?;
     for (series, color) in all.iter().zip(COLORS.iter().cycle()) {
