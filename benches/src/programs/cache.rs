@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use strongroom::cache::{CacheOptions, Freshness};
-use strongroom::encryption::{SecretKey, Unlock};
 use strongroom::store::{Batch, Outcome, Read, Store, StoredKey, Write};
 use strongroom::{Error, ErrorKind, Result, open};
 
-use crate::median::Rounds;
+use crate::machine::resident_bytes;
+use crate::rounds::Rounds;
+use crate::stacks::{self, Layers};
 
 /// Rows that are read again and again, of 300 bytes.
 const HOT: usize = 500;
@@ -46,14 +47,6 @@ async fn commit(store: &dyn Store, batch: Batch) -> Result<()> {
     }
 }
 
-fn unlock() -> Unlock {
-    Unlock::raw_key(SecretKey::new([1; 32]))
-}
-
-async fn opened(url: &str, encrypted: bool) -> Result<Arc<dyn Store>> {
-    if encrypted { Ok(open(url).encrypted(unlock()).await?) } else { open(url).await }
-}
-
 async fn variants(url: &str, encrypted: bool) -> Result<Vec<Variant>> {
     let shared = url.starts_with("sqlite");
     let mut stale = CacheOptions::default();
@@ -64,7 +57,7 @@ async fn variants(url: &str, encrypted: bool) -> Result<Vec<Variant>> {
     for (name, options) in ways {
         // Each has a store of its own: a cache over an exclusive one must see all commits.
         let url = if url == "memory:" { url.to_owned() } else { format!("{url}.{name}.{encrypted}") };
-        let below = opened(&url, encrypted).await?;
+        let below = stacks::store(&url, Layers { encrypted, cached: false }).await?;
         let store: Arc<dyn Store> = match options {
             Some(options) => Arc::new(options.over(below)),
             None => below,
@@ -85,7 +78,11 @@ async fn variants(url: &str, encrypted: bool) -> Result<Vec<Variant>> {
 }
 
 /// Prints a table for each engine, and what moka alone takes.
-pub(crate) async fn run() -> Result<()> {
+///
+/// # Errors
+///
+/// Those of the stores.
+pub async fn run() -> Result<()> {
     memory().await?;
     let folder = tempfile::tempdir().map_err(Error::application)?;
     let mut alone = Rounds::default();
@@ -139,11 +136,11 @@ async fn memory() -> Result<()> {
     let mut options = CacheOptions::default();
     (options.entries_max, options.bytes_max) = (ROWS as u64, 1 << 30);
     let store = options.over(below);
-    let before = resident_bytes();
+    let before = resident_bytes().unwrap_or_default();
     for number in 0..ROWS {
         store.get(&[key(number)]).await?;
     }
-    let (counters, taken) = (store.counters(), resident_bytes().saturating_sub(before));
+    let (counters, taken) = (store.counters(), resident_bytes().unwrap_or_default().saturating_sub(before));
     let own = key(0).len() + VALUE_BYTES;
     println!(
         "{} rows with keys and values of {own} bytes take {} bytes each.\n",
@@ -151,13 +148,6 @@ async fn memory() -> Result<()> {
         taken / counters.entries.max(1)
     );
     Ok(())
-}
-
-/// Bytes of the process that are in memory; 0 where that cannot be told.
-fn resident_bytes() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok()).unwrap_or_default() << 10
 }
 
 async fn measure(variant: &mut Variant, keys: &[StoredKey], round: usize) -> Result<()> {

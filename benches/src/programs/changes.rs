@@ -1,14 +1,11 @@
 //! What it costs to list a collection's changes.
 
-use std::sync::Arc;
-
 use futures_util::future::try_join_all;
 use serde::{Deserialize, Serialize};
-use strongroom::encryption::{SecretKey, Unlock};
-use strongroom::store::Store;
-use strongroom::{ChangeCursor, Database, Error, Record, Result, Schema, open};
+use strongroom::{ChangeCursor, Database, Error, Record, Result, Schema};
 
-use crate::median::Rounds;
+use crate::rounds::Rounds;
+use crate::stacks::{self, Layers};
 
 const ROUNDS: usize = 31;
 /// Saves that are timed together, one after another.
@@ -92,7 +89,11 @@ impl Times {
 }
 
 /// Prints a table: each engine, bare and encrypted.
-pub(crate) async fn run() -> Result<()> {
+///
+/// # Errors
+///
+/// Those of the stores.
+pub async fn run() -> Result<()> {
     let folder = tempfile::tempdir().map_err(Error::application)?;
     println!("| store | followed | save of one | {WRITERS} at a time, each | transaction of {SEVERAL}, each |");
     println!("|---|---|---|---|---|");
@@ -102,9 +103,7 @@ pub(crate) async fn run() -> Result<()> {
                 "memory:" => engine.to_owned(),
                 _ => format!("{engine}{}/{}{encrypted}", folder.path().display(), engine.trim_end_matches(':')),
             };
-            let unlock = Unlock::raw_key(SecretKey::new([1; 32]));
-            let store: Arc<dyn Store> =
-                if encrypted { open(&url).encrypted(unlock).await? } else { open(&url).await? };
+            let store = stacks::store(&url, Layers { encrypted, cached: false }).await?;
             let schema = Schema::builder("bench", 1).collection::<Silent>().collection::<Followed>().build()?;
             let db = Database::builder(schema).open(store).await?;
             let (mut silent, mut followed, mut next) = (Times::default(), Times::default(), 0);

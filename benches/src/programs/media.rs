@@ -12,12 +12,15 @@ use chacha20poly1305::aead::AeadInOut;
 use chacha20poly1305::{KeyInit, XChaCha20Poly1305};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use sha2::{Digest, Sha256};
-use strongroom::encryption::{EncryptedObjects, SecretKey, Unlock};
+use strongroom::encryption::EncryptedObjects;
 use strongroom::matrix::MediaId;
 use strongroom::objects::object_store::path::Path as ObjectPath;
 use strongroom::objects::object_store::{ObjectStore, ObjectStoreExt};
 use strongroom::objects::{LocalObjects, Media, MediaOptions, NewMedia};
 use strongroom::{Database, Error, Result, matrix, open};
+
+use crate::machine::peak_bytes;
+use crate::stacks::unlock;
 
 const MIB: u64 = 1 << 20;
 /// Of the cipher: as many bytes as a chunk has.
@@ -25,7 +28,12 @@ const CHUNK: usize = 64 << 10;
 const RANGES: usize = 1_000;
 const ROUNDS: usize = 3;
 
-pub(crate) async fn run(mib: u64) -> Result<()> {
+/// Prints how fast each of them is, and the memory that it took.
+///
+/// # Errors
+///
+/// Those of the media and of the file system.
+pub async fn run(mib: u64) -> Result<()> {
     let folder = tempfile::tempdir().map_err(Error::application)?;
     let source = folder.path().join("source");
     make(&source, mib).map_err(Error::application)?;
@@ -39,7 +47,10 @@ pub(crate) async fn run(mib: u64) -> Result<()> {
         ours.1.push(timed(get(&media, &id)).await?);
         if round == 0 {
             ranges(&media, &id, &source, mib * MIB).await?;
-            println!("{RANGES} random ranges are those of the file; at most {} of memory so far", peak());
+            println!(
+                "{RANGES} random ranges are those of the file; at most {} MiB of memory so far",
+                peak_bytes().unwrap_or_default() / MIB
+            );
         }
         media.delete(&id).await?;
     }
@@ -81,8 +92,7 @@ fn make(path: &Path, mib: u64) -> std::io::Result<()> {
 
 /// As a program has it: an encrypted store, encrypted objects.
 async fn media(folder: &Path) -> Result<Media> {
-    let unlock = Unlock::raw_key(SecretKey::new([1; 32]));
-    let store = open(&format!("redb:{}", folder.join("store.redb").display())).encrypted(unlock).await?;
+    let store = open(&format!("redb:{}", folder.join("store.redb").display())).encrypted(unlock()).await?;
     let objects = EncryptedObjects::new(LocalObjects::open(folder.join("media"))?, &store.objects_key()?);
     Media::open(Database::open(store, matrix::schema()).await?, Arc::new(objects)).await
 }
@@ -177,11 +187,4 @@ fn seal() -> impl FnMut(&mut [u8]) {
 fn median(mut times: Vec<Duration>) -> Duration {
     times.sort_unstable();
     times[times.len() / 2]
-}
-
-/// The most memory that this process has had, as the system says.
-fn peak() -> String {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("an unknown amount");
-    line.trim().to_owned()
 }

@@ -1,0 +1,44 @@
+//! Imports: sealed rows on redb and plain ones on SQLite, next to the same rows by hand.
+
+use strongroom::Result;
+
+use super::Run;
+use crate::baselines::{RawRedb, RawRusqlite};
+use crate::figures::{Bound, Figure};
+use crate::rounds::Pair;
+use crate::stacks::{Engine, Layers, database};
+use crate::workload::{IMPORT_BATCH, IMPORT_CHUNK, captured_rows, import};
+
+/// Imports by each.
+const IMPORTS: u64 = 7;
+
+pub(super) async fn measure(run: &Run) -> Result<Vec<Figure>> {
+    // A smoke test takes smaller ones.
+    let count = IMPORT_CHUNK.min(run.messages as usize * 2);
+    let encrypted = database(&Engine::Redb.url(run.folder.path(), "bulk"), Layers::ENCRYPTED).await?;
+    let raw = RawRedb::create(&run.path("bulk-raw.redb"), true)?;
+    let sqlite = database(&Engine::Sqlite.url(run.folder.path(), "bulk"), Layers::BARE).await?;
+    let mut by_hand = RawRusqlite::create(&run.path("bulk-raw.sqlite"))?;
+    let (mut redb, mut sql) = (Pair::default(), Pair::default());
+    for number in 0..IMPORTS {
+        let messages = run.workload.messages(number * count as u64..(number + 1) * count as u64)?;
+        let sealed = captured_rows(&messages, true).await?;
+        let plain: Vec<_> = captured_rows(&messages, false).await?.into_iter().map(|mut rows| rows.remove(0)).collect();
+        redb.ours.time(1, |_| import(&encrypted, &messages)).await;
+        redb.baseline.time_sync(1, |_| raw.import(&sealed, IMPORT_BATCH));
+        sql.ours.time(1, |_| import(&sqlite, &messages)).await;
+        sql.baseline.time_sync(1, |_| by_hand.import(&messages, &plain, IMPORT_BATCH));
+    }
+    encrypted.close().await?;
+    sqlite.close().await?;
+    let note = format!("{count} messages, {IMPORT_BATCH} in a transaction");
+    Ok(vec![
+        Figure::times(
+            "bulk import encrypted / raw redb of the same sorted rows, throughput",
+            redb.medians(),
+            Bound::ThroughputAtLeast(0.75),
+        )
+        .note(note.clone()),
+        Figure::times("bulk on SQLite / rusqlite row by row, time", sql.medians(), Bound::RatioAtMost(1.5)).note(note),
+    ])
+}

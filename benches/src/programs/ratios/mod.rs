@@ -1,0 +1,115 @@
+//! Ours next to hand-written code on the same rows, in turns, in one process.
+
+mod bulk;
+mod pages;
+mod parts;
+mod saves;
+mod size;
+
+use clap::{Args, ValueEnum};
+use strongroom::{Error, Result};
+use tempfile::TempDir;
+
+use crate::figures::Report;
+use crate::machine::Machine;
+use crate::workload::{Rooms, Skew, Workload};
+
+/// What a run does.
+#[derive(Args, Clone, Debug)]
+pub struct Options {
+    /// Prints JSON in place of a table
+    #[arg(long)]
+    json: bool,
+    /// A smoke test: few rounds of little. Its figures mean nothing
+    #[arg(long)]
+    quick: bool,
+    /// Measures a part alone
+    #[arg(long, value_enum)]
+    only: Option<Part>,
+    /// Messages in each store before anything is measured
+    #[arg(long, default_value_t = 10_000)]
+    messages: u64,
+    /// Messages in the large store, for paging and memory; the limits are for 10,000,000 and 1,000,000
+    #[arg(long, default_value_t = 200_000)]
+    large: u64,
+    /// Rooms
+    #[arg(long, default_value_t = 100)]
+    rooms: usize,
+    /// How unequal the rooms are
+    #[arg(long, value_enum, default_value = "zipf")]
+    skew: Skew,
+    /// Seed of the workload
+    #[arg(long, default_value_t = 7)]
+    seed: u64,
+}
+
+/// A part of the figures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// Durable saves.
+    Saves,
+    /// What stands above the engine.
+    Parts,
+    /// Pages.
+    Pages,
+    /// Imports.
+    Bulk,
+    /// What grows with the number of messages.
+    Size,
+}
+
+/// What all measurements of a run share.
+struct Run {
+    workload: Workload,
+    /// Messages in a store.
+    messages: u64,
+    /// Messages in the large one.
+    large: u64,
+    /// Rounds of what takes about a millisecond; others take their part or a multiple of it.
+    rounds: usize,
+    folder: TempDir,
+}
+
+/// Prints every figure of the table of limits.
+///
+/// # Errors
+///
+/// Those of the stores and of the file system.
+pub async fn run(options: &Options) -> Result<()> {
+    let mut run = Run {
+        workload: Workload::new(Rooms::new(options.rooms, options.skew), options.seed),
+        messages: options.messages.max(1_000),
+        large: options.large.max(options.messages),
+        rounds: 201,
+        folder: tempfile::tempdir().map_err(Error::application)?,
+    };
+    if options.quick {
+        (run.messages, run.large, run.rounds) = (3_000, 6_000, 5);
+    }
+    let mut figures = Vec::new();
+    for part in Part::value_variants().iter().filter(|part| options.only.is_none_or(|only| only == **part)) {
+        figures.extend(match part {
+            Part::Saves => saves::measure(&run).await?,
+            Part::Parts => parts::measure(&run).await?,
+            Part::Pages => pages::measure(&run).await?,
+            Part::Bulk => bulk::measure(&run).await?,
+            Part::Size => size::measure(&run).await?,
+        });
+    }
+    let report = Report { machine: Machine::this(), figures };
+    if options.json {
+        println!("{:#}", report.json());
+    } else {
+        let Options { rooms, skew, seed, .. } = options;
+        println!("{} messages, {rooms} rooms ({skew:?}), seed {seed}, medians of one run", run.messages);
+        println!("{report}");
+    }
+    Ok(())
+}
+
+impl Run {
+    /// A path in the folder of this run.
+    fn path(&self, name: &str) -> std::path::PathBuf {
+        self.folder.path().join(name)
+    }
+}

@@ -1,0 +1,68 @@
+//! Durable saves: one, and many at the same time, next to redb's commit of the same rows and to the flush alone.
+
+use strongroom::Result;
+
+use super::Run;
+use crate::baselines::{Flush, RawRedb, failed};
+use crate::figures::{Bound, Figure};
+use crate::rounds::{Pair, Rounds};
+use crate::stacks::{Engine, Layers, database};
+use crate::workload::{IMPORT_BATCH, TOGETHER, captured_rows, import, save, save_together};
+
+pub(super) async fn measure(run: &Run) -> Result<Vec<Figure>> {
+    let db = database(&Engine::Redb.url(run.folder.path(), "saves"), Layers::ENCRYPTED).await?;
+    // Another one: the commit after a large one also frees the pages that it replaced.
+    let groups = database(&Engine::Redb.url(run.folder.path(), "groups"), Layers::ENCRYPTED).await?;
+    let raw = RawRedb::create(&run.path("saves-raw.redb"), true)?;
+    let light = RawRedb::create(&run.path("saves-light.redb"), false)?;
+    let mut flush = Flush::new(&run.path("flush")).map_err(failed)?;
+    let before = run.workload.messages(0..run.messages)?;
+    import(&db, &before).await?;
+    import(&groups, &before).await?;
+    let rows = captured_rows(&before, true).await?;
+    raw.import(&rows, IMPORT_BATCH)?;
+    light.import(&rows, IMPORT_BATCH)?;
+
+    let (rounds, together) = (run.rounds as u64, TOGETHER as u64);
+    let new = run.workload.messages(run.messages..run.messages + rounds * (1 + together))?;
+    let (ones, many) = new.split_at(run.rounds);
+    let rows = captured_rows(ones, true).await?;
+    let [mut one, mut group] = [Pair::default(), Pair::default()];
+    let (mut without_repair, mut flushes) = <(Rounds, Rounds)>::default();
+    for ((message, rows), many) in ones.iter().zip(&rows).zip(many.chunks(TOGETHER)) {
+        let rows: Vec<_> = rows.iter().collect();
+        one.ours.time(1, |_| save(&db, message)).await;
+        one.baseline.time_sync(1, |_| raw.commit(&rows));
+        without_repair.time_sync(1, |_| light.commit(&rows));
+        flushes.time_sync(1, |_| flush.flush());
+        let begin = std::time::Instant::now();
+        save_together(&groups, many).await?;
+        group.ours.note(begin.elapsed(), TOGETHER);
+    }
+    group.baseline = one.baseline.clone();
+    db.close().await?;
+    groups.close().await?;
+
+    let flush = flushes.median();
+    Ok(vec![
+        Figure::times(
+            "encrypted durable save of one message / raw redb commit of the same 5 rows",
+            one.medians(),
+            Bound::RatioAtMost(1.10),
+        )
+        .note("both with quick-repair"),
+        Figure::times(
+            "throughput of 64 concurrent encrypted saves / one-by-one durable commits (with the flush's own cost beside it)",
+            group.medians(),
+            Bound::ThroughputAtLeast(6.0),
+        )
+        .note(format!("each of raw redb's 5 rows; a flush alone: {:.1} µs", flush as f64 / 1e3)),
+        Figure::times(
+            "64 concurrent encrypted saves, each / the same saves one by one",
+            (group.ours.median(), one.ours.median()),
+            Bound::Context,
+        ),
+        Figure::times("raw redb commit of 5 rows without quick-repair / with it", (without_repair.median(), one.baseline.median()), Bound::Context),
+        Figure::times("encrypted durable save of one message / flush alone", (one.ours.median(), flush), Bound::Context),
+    ])
+}

@@ -1,0 +1,65 @@
+//! The page that says what was measured, where and how.
+
+use std::fmt::Write;
+
+use super::Series;
+use super::measure::Point;
+use crate::machine::Machine;
+
+/// A column: its head, and what stands in it.
+type Column = (&'static str, fn(&Point) -> String);
+
+const COLUMNS: [Column; 14] = [
+    ("messages", |point| point.messages.to_string()),
+    ("import, each", |point| micros(point.import_ns)),
+    ("save", |point| micros(point.save_ns)),
+    ("64 saves at once, each", |point| micros(point.together_ns)),
+    ("get, cold", |point| micros(point.cold_ns)),
+    ("get, hot", |point| micros(point.hot_ns)),
+    ("page of 50", |point| micros(point.page_ns)),
+    ("page of a thread", |point| micros(point.thread_ns)),
+    ("claim", |point| micros(point.claim_ns)),
+    ("9 reads, 1 save", |point| micros(point.mixed_ns)),
+    ("delete, each", |point| micros(point.delete_ns)),
+    ("reopen after a kill", |point| format!("{:.1} ms", point.reopen_ns as f64 / 1e6)),
+    ("memory of the import", |point| format!("{} MB", point.peak_bytes / 1_000_000)),
+    ("bytes a message", |point| (point.disk_bytes / point.messages.max(1)).to_string()),
+];
+
+/// A page in Markdown, with a table and the plots that lie beside it.
+pub(super) fn page(machine: &Machine, command: &str, all: &[Series]) -> String {
+    let mut page = String::new();
+    // Writing to a string does not fail.
+    let _ = write_page(&mut page, machine, command, all);
+    page
+}
+
+fn write_page(page: &mut String, machine: &Machine, command: &str, all: &[Series]) -> std::fmt::Result {
+    writeln!(page, "# Costs by the number of messages\n")?;
+    writeln!(
+        page,
+        "Made by `{command} --out docs/benchmarks` on {}.\n\n{machine}.\n",
+        jiff::Timestamp::now().strftime("%Y-%m-%d")
+    )?;
+    writeln!(
+        page,
+        "Messages of about 300 bytes with 5 rows each, in 100 rooms whose sizes follow Zipf's law. Times are medians of one run. Bytes are those of the \
+         file after a compaction. Memory is the most that a process has had which did nothing but import.\n"
+    )?;
+    write!(page, "| stack |")?;
+    COLUMNS.iter().try_for_each(|(head, _)| write!(page, " {head} |"))?;
+    writeln!(page, "\n|---|{}", "---|".repeat(COLUMNS.len()))?;
+    for series in all {
+        for point in &series.points {
+            write!(page, "| {} |", series.name)?;
+            COLUMNS.iter().try_for_each(|(_, show)| write!(page, " {} |", show(point)))?;
+            writeln!(page)?;
+        }
+    }
+    writeln!(page)?;
+    super::plot::PLOTS.iter().try_for_each(|plot| writeln!(page, "![{}]({}.svg)\n", plot.title, plot.name))
+}
+
+fn micros(nanoseconds: u64) -> String {
+    format!("{:.1} µs", nanoseconds as f64 / 1e3)
+}
