@@ -72,8 +72,8 @@ impl Connections {
     /// A connection besides all others, whose failure is told at once: what is wrong with a URL is known when it is opened.
     pub(crate) async fn first(&self) -> Result<PgConnection> {
         match timeout(self.patience, self.connect.connect()).await {
-            Ok(connected) => connected.map_err(|error| unreachable(error, &self.connect)),
-            Err(_) => Err(Error::new(ErrorKind::Io, "the server did not answer in time")),
+            Ok(connected) => connected.map_err(|error| from_engine(error).at(place(&self.connect))),
+            Err(_) => Err(Error::new(ErrorKind::Io, "the server did not answer in time").at(place(&self.connect))),
         }
     }
 
@@ -120,10 +120,9 @@ fn prepare(connect: PgConnectOptions, options: &PostgresOptions) -> PgConnectOpt
 }
 
 /// Where nothing was reached, so that a wrong name or port shows. Never the password.
-fn unreachable(error: sqlx::Error, connect: &PgConnectOptions) -> Error {
-    let place = match connect.get_socket() {
+fn place(connect: &PgConnectOptions) -> String {
+    match connect.get_socket() {
         Some(socket) => socket.display().to_string(),
         None => format!("{}:{}", connect.get_host(), connect.get_port()),
-    };
-    from_engine(error).at(place)
+    }
 }
