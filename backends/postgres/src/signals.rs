@@ -113,13 +113,20 @@ impl Signals {
         if namespaces.is_empty() {
             return Ok(());
         }
-        let query = sqlx::query(wire.statements.newest_of.clone()).bind(namespaces);
+        let query = sqlx::query(wire.statements.newest_of.clone()).bind(&namespaces);
         let mut connection = wire.connections.take().await?;
+        let mut revisions = HashMap::new();
         for found in query.fetch_all(&mut *connection).await.map_err(from_engine)? {
-            let namespace = row::number(&found, 0)?.ok_or_else(damaged)?;
-            let revision = row::revision(&found, 1)?;
-            for newest in self.lock().waiting.get(&namespace).into_iter().flatten() {
-                newest.tell(revision);
+            revisions.insert(row::number(&found, 0)?.ok_or_else(damaged)?, row::revision(&found, 1)?);
+        }
+        let state = self.lock();
+        for namespace in namespaces {
+            for newest in state.waiting.get(&namespace).into_iter().flatten() {
+                match revisions.get(&namespace) {
+                    Some(revision) => newest.tell(*revision),
+                    // It was removed. Nothing can come any more.
+                    None => newest.close(),
+                }
             }
         }
         Ok(())
