@@ -78,9 +78,12 @@ impl Place {
             }
         };
         let done = done.await;
-        if done.is_err() {
+        if let Err(error) = &done {
             // Whatever state it is in: a transaction may be open.
             connection.close_on_drop();
+            if is_lost(error) || error.kind() == ErrorKind::CommitUnknown {
+                self.server.connections.doubt();
+            }
         }
         done
     }

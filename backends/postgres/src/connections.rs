@@ -1,6 +1,7 @@
 //! Connections to the server: how each is made, and those that wait for use.
 
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
@@ -29,6 +30,8 @@ pub(crate) struct Connections {
     views: PgPool,
     /// For what listens, as long as the others are open.
     pub(crate) listening: PgPool,
+    /// When it was last seen that one is lost.
+    lost: Arc<Mutex<Option<Instant>>>,
 }
 
 impl Connections {
@@ -37,14 +40,18 @@ impl Connections {
         let connect = prepare(connect, options);
         let patience = Duration::from_millis(options.connect_timeout_ms);
         let idle_check = Duration::from_millis(options.idle_check_ms);
+        let lost: Arc<Mutex<Option<Instant>>> = Arc::default();
         let pool = || {
+            let lost = lost.clone();
             PgPoolOptions::new()
                 .acquire_timeout(patience)
                 .test_before_acquire(false)
-                // A connection was asked when it was given back. One that has waited since may be gone.
+                // A connection was asked when it was given back. One that has waited since may be gone, and where another was
+                // lost meanwhile it probably is.
                 .before_acquire(move |connection, meta| {
+                    let in_doubt = when(&lost).is_some_and(|lost| lost.elapsed() <= meta.idle_for);
                     Box::pin(async move {
-                        if meta.idle_for < idle_check {
+                        if meta.idle_for < idle_check && !in_doubt {
                             return Ok(true);
                         }
                         connection.ping().await.map(|()| true)
@@ -66,7 +73,13 @@ impl Connections {
                 .connect_lazy_with(connect.clone()),
             connect,
             patience,
+            lost,
         }
+    }
+
+    /// One was lost. Those that wait are asked before they are used, whether they are still there.
+    pub(crate) fn doubt(&self) {
+        *self.lost.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 
     /// A connection besides all others, whose failure is told at once: what is wrong with a URL is known when it is opened.
@@ -93,6 +106,10 @@ impl Connections {
         self.views.close().await;
         self.pool.close().await;
     }
+}
+
+fn when(lost: &Mutex<Option<Instant>>) -> Option<Instant> {
+    *lost.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What every connection is set to.

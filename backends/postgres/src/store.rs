@@ -137,7 +137,11 @@ impl Postgres {
         loop {
             self.inner.check_open().map_err(named(operation))?;
             match tasks::read(&self.inner.server.runtime, read(self.inner.clone())).await {
-                Err(error) if attempt < READ_ATTEMPTS && (is_lost(&error) || is_transient(&error)) => attempt += 1,
+                Err(error) if attempt < READ_ATTEMPTS && is_lost(&error) => {
+                    self.inner.place.server.connections.doubt();
+                    attempt += 1;
+                }
+                Err(error) if attempt < READ_ATTEMPTS && is_transient(&error) => attempt += 1,
                 result => return result.map_err(named(operation)),
             }
         }
