@@ -35,7 +35,8 @@ pub(crate) fn snapshots_beyond_the_limit_are_refused() {
             store.snapshot().await.unwrap();
         }
         // In the server none is left behind.
-        let open = "SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction' AND query LIKE '%:schema.%'";
+        let open =
+            "SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction' AND query LIKE '%:schema.%'";
         until(|| async { site.query(open) == "0" }).await;
     });
 }
@@ -141,6 +142,7 @@ pub(crate) fn a_runtime_that_ends_closes_what_was_opened_in_it() {
         assert_eq!(keys(&site.beside().await, "").await.unwrap(), ["row"]);
     });
     // Outside of one there is no way to begin.
-    let error = futures_util::FutureExt::now_or_never(Postgres::open(&site.direct_url(NAMESPACE))).unwrap().unwrap_err();
+    let error =
+        futures_util::FutureExt::now_or_never(Postgres::open(&site.direct_url(NAMESPACE))).unwrap().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
 }

@@ -54,8 +54,13 @@ pub(crate) fn nothing_acknowledged_is_lost_when_a_synchronous_standby_takes_over
         let verdict = judge(&*store, &attempts).await;
         verdict.check();
         eprintln!(
-            "{} failovers: {} acknowledged, {} unknown ({} of them there), {} refused",
-            failovers(), verdict.acknowledged, verdict.unknown, verdict.unknown_there, verdict.refused
+            "{} failovers: {} acknowledged, {} unknown ({} of them there), {} refused: {:#?}",
+            failovers(),
+            verdict.acknowledged,
+            verdict.unknown,
+            verdict.unknown_there,
+            verdict.refused,
+            verdict.errors
         );
     });
 }

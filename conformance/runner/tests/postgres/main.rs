@@ -38,6 +38,7 @@ tests! {
         the_database_passes_on_what_is_unknown_and_writes_once,
         reads_are_made_again,
         reads_outlive_the_loss_of_all_connections,
+        of_commits_after_the_loss_of_all_connections_one_is_unknown_at_most,
         a_snapshot_whose_connection_was_lost_has_expired_and_shows_nothing_else,
         who_waits_for_a_change_survives_a_cut_and_a_restart,
         opening_can_be_cut_anywhere_and_done_again;

@@ -74,7 +74,25 @@ pub(crate) fn names_with_quotes_and_of_a_thousand_bytes_are_kept_apart() {
         let site = Site::new();
         let server = connect(&site).await;
         let (long, longer) = ("x".repeat(1_000), "ä".repeat(500));
-        let names = ["'", "''", "\"", "\\", "a b", "a+b", "a%20b", "$1", "; DROP TABLE rows", "é", "e\u{301}", "日本語", "\u{1f512}", "\n", &long, &long[1..], &longer];
+        let names = [
+            "'",
+            "''",
+            "\"",
+            "\\",
+            "a b",
+            "a+b",
+            "a%20b",
+            "$1",
+            "; DROP TABLE rows",
+            "é",
+            "e\u{301}",
+            "日本語",
+            "\u{1f512}",
+            "\n",
+            &long,
+            &long[1..],
+            &longer,
+        ];
         for name in names {
             put(&server.namespace(name).await.unwrap(), name).await.unwrap();
         }

@@ -51,11 +51,7 @@ pub(crate) fn a_password_is_asked_for_and_never_shown() {
             assert!(error.to_string().contains("refuses this user or password"), "{error}");
             assert!(!format!("{error} {error:?}").contains("sesame"), "{error:?}");
         }
-        let error = failed(
-            Postgres::open(&url.replace(&format!(":{password}@"), "@")).await,
-            ErrorKind::Io,
-            "open",
-        );
+        let error = failed(Postgres::open(&url.replace(&format!(":{password}@"), "@")).await, ErrorKind::Io, "open");
         assert!(error.place().is_some(), "{error}");
     });
 }
@@ -142,12 +138,15 @@ pub(crate) fn a_value_of_sixteen_mebibytes_is_kept() {
         let site = Site::new();
         let store = site.open().await;
         let value: Vec<u8> = (0..BYTES).map(|at| (at * at >> 7) as u8).collect();
-        let write = |value: Vec<u8>| Batch { writes: [(key("large"), Write::Put(value.into()))].into(), ..Batch::default() };
+        let write =
+            |value: Vec<u8>| Batch { writes: [(key("large"), Write::Put(value.into()))].into(), ..Batch::default() };
         let revision = commit(&store, write(value.clone())).await.unwrap();
         let same = |content: &strongroom_core::store::Content| matches!(content, strongroom_core::store::Content::Value(found) if **found == value);
         assert!(same(&get(&store, "large").await.unwrap().unwrap().content));
         let page = store.scan(&scan(KeyRange::ALL)).await.unwrap();
-        assert!(matches!(&page.entries[..], [entry] if entry.revision == revision && entry.content.as_ref().is_some_and(same)));
+        assert!(
+            matches!(&page.entries[..], [entry] if entry.revision == revision && entry.content.as_ref().is_some_and(same))
+        );
         let error = commit(&store, write(vec![0; BYTES + 1])).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Limit(Limit::ValueBytes));
     });

@@ -39,7 +39,8 @@ pub(crate) fn a_standby_is_read_and_takes_no_writes() {
         only_reads(&store).await;
         let refusals = standby.log().matches("ERROR:  cannot execute").count();
         assert_eq!(refusals, 4, "each was asked for once: {}", standby.log());
-        let error = failed(Postgres::open(&with(&standby.url(), &[("namespace", "another")])).await, ErrorKind::Io, "open");
+        let error =
+            failed(Postgres::open(&with(&standby.url(), &[("namespace", "another")])).await, ErrorKind::Io, "open");
         assert!(error.to_string().contains(NO_WRITES), "{error}");
         // What the other server has committed arrives, and is told of.
         let waits = store.clone();

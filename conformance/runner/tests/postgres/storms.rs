@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
-use strongroom_core::store::{KeyRange, Read as _, Revision, Store as _};
 use strongroom_core::ErrorKind;
+use strongroom_core::store::{KeyRange, Read as _, Revision, Store as _};
 use strongroom_postgres::PostgresOptions;
 
 use crate::site::{NAMESPACE, Site, commit, failed, get, keys, put, puts, run, stamped, until, with};

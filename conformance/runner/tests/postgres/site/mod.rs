@@ -173,6 +173,10 @@ pub(crate) fn text(row: &Row) -> String {
 #[track_caller]
 pub(crate) fn failed<T: std::fmt::Debug>(result: Result<T>, kind: ErrorKind, operation: &str) -> Error {
     let error = result.unwrap_err();
-    assert_eq!((error.kind(), error.backend(), error.operation()), (kind, Some("postgres"), Some(operation)), "{error}");
+    assert_eq!(
+        (error.kind(), error.backend(), error.operation()),
+        (kind, Some("postgres"), Some(operation)),
+        "{error}"
+    );
     error
 }
