@@ -45,6 +45,7 @@ tests! {
     storms:
         commits_that_others_break_off_are_made_again,
         a_commit_that_is_always_broken_off_is_busy_after_its_attempts,
+        a_commit_that_fails_at_its_very_end_is_not_acknowledged,
         a_real_deadlock_is_survived,
         who_keeps_the_namespace_locked_makes_commits_busy,
         a_statement_may_take_so_long_and_no_longer,
@@ -52,7 +53,8 @@ tests! {
     restarts:
         nothing_acknowledged_is_lost_when_the_server_is_stopped,
         nothing_acknowledged_is_lost_when_the_server_is_stopped_at_once,
-        nothing_acknowledged_is_lost_when_the_server_is_killed;
+        nothing_acknowledged_is_lost_when_the_server_is_killed,
+        nothing_acknowledged_is_lost_when_sessions_are_ended;
     failover:
         nothing_acknowledged_is_lost_when_a_synchronous_standby_takes_over,
         an_asynchronous_standby_loses_what_was_acknowledged_and_it_is_noticed;

@@ -1,4 +1,4 @@
-//! A server that is restarted while it is written to.
+//! A server that is restarted, or ends its sessions, while it is written to.
 
 use std::sync::Arc;
 
@@ -10,24 +10,42 @@ use crate::load::{Load, judge};
 use crate::site::{run, url_at};
 
 const WRITERS: usize = 16;
-const RESTARTS: usize = 3;
-/// Commits of each writer between two restarts.
+const FAILURES: usize = 3;
+/// Commits of each writer between two of them.
 const COMMITS: u64 = 5;
 
 pub(crate) fn nothing_acknowledged_is_lost_when_the_server_is_stopped() {
-    restarted(|server| server.stop(Mode::Fast).unwrap());
+    outlives(|server| {
+        server.stop(Mode::Fast).unwrap();
+        server.restart().unwrap();
+    });
 }
 
 pub(crate) fn nothing_acknowledged_is_lost_when_the_server_is_stopped_at_once() {
-    restarted(|server| server.stop(Mode::Immediate).unwrap());
+    outlives(|server| {
+        server.stop(Mode::Immediate).unwrap();
+        server.restart().unwrap();
+    });
 }
 
 pub(crate) fn nothing_acknowledged_is_lost_when_the_server_is_killed() {
-    restarted(|server| server.kill().unwrap());
+    outlives(|server| {
+        server.kill().unwrap();
+        server.restart().unwrap();
+    });
+}
+
+pub(crate) fn nothing_acknowledged_is_lost_when_sessions_are_ended() {
+    const SESSIONS: &str = "FROM pg_stat_activity WHERE application_name = 'strongroom'";
+    outlives(|server| {
+        for end in ["pg_terminate_backend", "pg_cancel_backend"] {
+            server.execute(&format!("SELECT {end}(pid) {SESSIONS}")).unwrap();
+        }
+    });
 }
 
 /// Half of the writers share a handle, so that their commits wait for each other; the others have one each.
-fn restarted(end: fn(&mut Program)) {
+fn outlives(fail: fn(&mut Program)) {
     run(async move {
         let mut server = Program::start(&ProgramOptions::default()).unwrap();
         let open = || async {
@@ -39,10 +57,9 @@ fn restarted(end: fn(&mut Program)) {
         for number in 0..WRITERS / 2 {
             loads.push(Load::start(&open().await, 1, &format!("own{number}")));
         }
-        for _ in 0..RESTARTS {
+        for _ in 0..FAILURES {
             advance(&loads).await;
-            end(&mut server);
-            server.restart().unwrap();
+            fail(&mut server);
         }
         // By themselves, all of them.
         advance(&loads).await;
@@ -52,9 +69,9 @@ fn restarted(end: fn(&mut Program)) {
         }
         let verdict = judge(&*shared, &attempts).await;
         verdict.check();
-        assert!(verdict.acknowledged >= WRITERS * RESTARTS * COMMITS as usize, "{verdict:?}");
+        assert!(verdict.acknowledged >= WRITERS * FAILURES * COMMITS as usize, "{verdict:?}");
         // A connection that was lost is the reason of all that failed.
-        assert!(verdict.unknown + verdict.refused <= WRITERS * RESTARTS * 10, "{verdict:?}");
+        assert!(verdict.unknown + verdict.refused <= WRITERS * FAILURES * 10, "{verdict:?}");
     });
 }
 

@@ -80,6 +80,31 @@ pub(crate) fn a_commit_that_is_always_broken_off_is_busy_after_its_attempts() {
     });
 }
 
+/// The server has answered what the call gives, and fails when it comes to the end of the transaction.
+pub(crate) fn a_commit_that_fails_at_its_very_end_is_not_acknowledged() {
+    run(async {
+        let site = Site::new();
+        let options = PostgresOptions { attempts_max: 4, ..PostgresOptions::default() };
+        let store = options.open(&site.direct_url(NAMESPACE)).await.unwrap();
+        put(&store, "row").await.unwrap();
+        let defer = |when: &str| {
+            break_off(&site, "40001", when);
+            site.execute(
+                "DROP TRIGGER storm ON :schema.namespaces;
+                CREATE CONSTRAINT TRIGGER storm AFTER UPDATE ON :schema.namespaces
+                DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION :schema.storm()",
+            );
+        };
+        defer("TRUE");
+        failed(put(&store, "new").await, ErrorKind::Busy, "commit");
+        failed(store.drop_range(&KeyRange::ALL, &[]).await, ErrorKind::Busy, "drop_range");
+        assert_eq!((attempts(&site), keys(&store, "").await.unwrap()), (8, vec!["row".to_owned()]));
+        defer("attempt <= 3");
+        assert_eq!(put(&store, "new").await.unwrap(), Revision(2));
+        assert_eq!((attempts(&site), keys(&store, "").await.unwrap().len()), (4, 2));
+    });
+}
+
 /// Another program takes a row, then the namespace's; a commit takes them the other way round.
 pub(crate) fn a_real_deadlock_is_survived() {
     run(async {
