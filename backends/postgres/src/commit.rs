@@ -1,13 +1,12 @@
 //! Commits: one call of the function in the server, what to do when it fails, and when nobody knows whether it has.
 //!
 //! A call that is a transaction of its own is one round trip, so its COMMIT is under way from the moment on it is sent. If the
-//! connection is lost then, it may have happened: `CommitUnknown`. If the server says that it failed, it has not.
+//! connection is lost then, it may have happened: `CommitUnknown`. If the server says that it failed, and stays, it has not.
 
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
-use sqlx::pool::PoolConnection;
-use sqlx::{Either, Executor, PgConnection, Postgres, Row as _};
+use sqlx::{AssertSqlSafe, Either, Executor, PgConnection, Row as _};
 use strongroom_core::store::{Batch, Guard, KeyRange, Outcome};
 use strongroom_core::{Error, ErrorKind, Result};
 use tokio::time::sleep;
@@ -40,12 +39,15 @@ pub(crate) async fn drop_range(place: &Place, range: &KeyRange, guards: &[Guard]
     outcome(*answered.first().ok_or_else(damaged)?)
 }
 
+/// How long a transaction of more than one call, or one that drops a range, may take for each of its statements.
+const LONG: Duration = Duration::from_secs(60 * 60);
+
 /// What is done in one transaction.
 #[derive(Clone, Copy)]
 enum Step<'c> {
     /// One call, in one round trip.
     Alone(&'c Call<'c>),
-    /// Calls between a BEGIN and a COMMIT, which may take as long as they need.
+    /// Calls between a BEGIN and a COMMIT, which may take long.
     Together(&'c [Call<'c>]),
 }
 
@@ -71,21 +73,33 @@ impl Place {
         let mut connection = self.server.connections.take().await?;
         let done = async {
             // So that what is sent next is the call itself, and what fails until then has not happened.
-            connection.prepare(self.server.statements.commit.clone()).await.map_err(from_engine)?;
+            let prepare = async {
+                let prepared = connection.prepare(self.server.statements.commit.clone()).await;
+                prepared.map(drop).map_err(from_engine)
+            };
+            self.server.connections.answer(prepare).await?;
             match step {
                 Step::Alone(call) => self.alone(&mut connection, call).await,
                 Step::Together(calls) => self.together(&mut connection, calls).await,
             }
         };
         let done = done.await;
-        if done.is_err() {
+        if let Err(error) = &done {
             // Whatever state it is in: a transaction may be open.
             connection.close_on_drop();
+            if is_lost(error) || error.kind() == ErrorKind::CommitUnknown {
+                self.server.connections.doubt();
+            }
         }
         done
     }
 
-    async fn alone(&self, connection: &mut PoolConnection<Postgres>, call: &Call<'_>) -> Result<Vec<i64>> {
+    async fn alone(&self, connection: &mut PgConnection, call: &Call<'_>) -> Result<Vec<i64>> {
+        let answer = self.server.connections.answer(self.committed(connection, call)).await;
+        answer.map_err(|error| if is_failure(&error) { error } else { unknown(error) })
+    }
+
+    async fn committed(&self, connection: &mut PgConnection, call: &Call<'_>) -> Result<Vec<i64>> {
         let query = call.query(&self.server.statements, self.namespace);
         let mut answered = None;
         let mut results = connection.fetch_many(query);
@@ -95,28 +109,24 @@ impl Place {
                 Ok(Some(Either::Right(row))) => answered = Some(numbers(&row)?),
                 Ok(Some(Either::Left(_))) => {}
                 Ok(None) => return answered.ok_or_else(damaged),
-                Err(error) => {
-                    let error = from_engine(error);
-                    // After the function's answer the server only commits. If it dies in that, nobody knows.
-                    let failed = is_answer(&error) && (answered.is_none() || !is_lost(&error));
-                    return Err(if failed { error } else { unknown(error) });
-                }
+                Err(error) => return Err(from_engine(error)),
             }
         }
     }
 
     async fn together(&self, connection: &mut PgConnection, calls: &[Call<'_>]) -> Result<Vec<i64>> {
-        connection.execute("BEGIN; SET LOCAL statement_timeout = 0").await.map_err(from_engine)?;
+        let begin = format!("BEGIN; SET LOCAL statement_timeout = {}", LONG.as_millis());
+        let begin = async { connection.execute(AssertSqlSafe(begin)).await.map(drop).map_err(from_engine) };
+        self.server.connections.answer(begin).await?;
         let mut answered = Vec::new();
         for call in calls {
             let query = call.query(&self.server.statements, self.namespace);
-            let row = query.fetch_one(&mut *connection).await.map_err(from_engine)?;
-            answered.extend(numbers(&row)?);
+            let row = async { query.fetch_one(&mut *connection).await.map_err(from_engine) };
+            answered.extend(numbers(&self.server.connections.answer_within(LONG, row).await?)?);
         }
-        connection.execute("COMMIT").await.map_err(|error| {
-            let error = from_engine(error);
-            if is_answer(&error) && !is_lost(&error) { error } else { unknown(error) }
-        })?;
+        let commit = async { connection.execute("COMMIT").await.map(drop).map_err(from_engine) };
+        let committed = self.server.connections.answer_within(LONG, commit).await;
+        committed.map_err(|error| if is_failure(&error) { error } else { unknown(error) })?;
         Ok(answered)
     }
 }
@@ -125,6 +135,12 @@ impl Place {
 fn numbers(row: &sqlx::postgres::PgRow) -> Result<Vec<i64>> {
     let numbers: Option<Vec<i64>> = row.try_get(0).map_err(from_engine)?;
     numbers.ok_or_else(removed)
+}
+
+/// Whether a transaction that ended with this error surely has not happened: the server says so, and is still there. What says that
+/// the connection ends may come from a pooler, or after the commit.
+fn is_failure(error: &Error) -> bool {
+    !is_lost(error) && (is_answer(error) || error.kind() != ErrorKind::Io)
 }
 
 fn unknown(error: Error) -> Error {

@@ -7,6 +7,7 @@ use std::error::Error as StdError;
 use std::fmt;
 
 use sqlx::postgres::{PgDatabaseError, PgSeverity};
+pub(crate) use strongroom_core::store::sorted::columns::damaged;
 use strongroom_core::{Error, ErrorKind};
 
 /// The backend's name in every error.
@@ -122,12 +123,16 @@ fn code(error: &Error) -> Option<&str> {
     error.get_ref::<Failure>()?.code.as_deref()
 }
 
-/// What the database holds is not what this program writes.
-pub(crate) fn damaged() -> Error {
-    Error::new(ErrorKind::Corrupt, "it is damaged: restore it from a copy")
+/// No answer came, so the connection is lost.
+pub(crate) fn silent() -> Error {
+    let source = Failure { code: None, message: "no answer in time".to_owned(), lost: true };
+    Error::new(ErrorKind::Io, "the connection to the server failed").with_source(source)
 }
 
-/// The namespace is no longer in the table.
+/// The namespace is no longer in the table, or no longer in the format that this program writes.
 pub(crate) fn removed() -> Error {
-    Error::new(ErrorKind::Closed, "its namespace was removed from the server")
+    Error::new(
+        ErrorKind::Closed,
+        "its namespace was removed from the server, or upgraded by a newer version of this program",
+    )
 }

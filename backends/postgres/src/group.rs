@@ -17,15 +17,15 @@ use crate::statements::Statements;
 
 /// Bytes after which a call takes no more batches: a message of the protocol holds 1 GiB.
 const CALL_BYTES_MAX: usize = 64 << 20;
+/// Bytes that an element takes beside its key and value: lengths, and elements of the other arrays.
+const ROW_BYTES: usize = 40;
 /// What the function answers for a batch whose stamped row has the key of another write.
 const COLLISION: i64 = i64::MIN;
 
 /// One call of the function: some batches, one after another.
 #[derive(Default)]
 pub(crate) struct Call<'b> {
-    /// The last segment.
-    segment: i32,
-    segments: Vec<i32>,
+    segments: Segments,
     writing: Vec<bool>,
     colliding: Vec<bool>,
     keys: KeyGuards<'b>,
@@ -34,6 +34,15 @@ pub(crate) struct Call<'b> {
     dropped: Option<&'b KeyRange>,
     bytes: usize,
     touched: Touched<'b>,
+}
+
+/// Where the parts of each segment end in the other arrays, counted from 1.
+#[derive(Default)]
+struct Segments {
+    batches: Vec<i32>,
+    keys: Vec<i32>,
+    ranges: Vec<i32>,
+    writes: Vec<i32>,
 }
 
 #[derive(Default)]
@@ -82,7 +91,7 @@ impl<'b> Group<'b> {
         let refused: Vec<_> = batches.iter().map(|batch| batch.check(limits).err()).collect();
         let mut calls: Vec<Call<'b>> = Vec::new();
         for (batch, _) in batches.iter().zip(&refused).filter(|(_, refused)| refused.is_none()) {
-            match calls.last_mut().filter(|call| call.bytes < CALL_BYTES_MAX) {
+            match calls.last_mut().filter(|call| call.bytes + bytes_of(batch) <= CALL_BYTES_MAX) {
                 Some(call) => call.add(batch),
                 None => {
                     let mut call = Call::default();
@@ -124,8 +133,10 @@ impl<'b> Call<'b> {
     /// A range that goes, if all guards hold.
     pub(crate) fn dropping(range: &'b KeyRange, guards: &'b [Guard]) -> Self {
         let mut call = Call { dropped: Some(range), ..Call::default() };
+        call.segments.begin();
         call.begin(false, false);
         call.guard(guards);
+        call.end();
         call
     }
 
@@ -133,8 +144,9 @@ impl<'b> Call<'b> {
         let colliding = may_collide(batch);
         // What may collide is alone in its segment.
         let alone = colliding || self.colliding.last() == Some(&true);
-        if alone || batch.guards.iter().any(|guard| self.touched.concerns(guard)) {
-            self.segment += 1;
+        let is_first = self.segments.batches.is_empty();
+        if is_first || alone || batch.guards.iter().any(|guard| self.touched.concerns(guard)) {
+            self.segments.begin();
             self.touched = Touched::default();
         }
         self.begin(!batch.is_read_only(), colliding);
@@ -149,18 +161,24 @@ impl<'b> Call<'b> {
             self.write(true, prefix.0.as_bytes(), None, Some(value));
             self.touched.stamped.push(prefix.0.as_bytes());
         }
-        self.bytes += batch.bytes();
+        self.bytes += bytes_of(batch);
+        self.end();
     }
 
     fn begin(&mut self, writing: bool, colliding: bool) {
-        self.segments.push(self.segment);
         self.writing.push(writing);
         self.colliding.push(colliding);
     }
 
+    /// What there is now belongs to the last segment.
+    fn end(&mut self) {
+        let ends = [self.writing.len(), self.keys.key.len(), self.ranges.start.len(), self.writes.key.len()];
+        self.segments.end(ends.map(number));
+    }
+
     /// The number of the batch that was begun last, from 1.
     fn batch(&self) -> i32 {
-        number(self.segments.len())
+        number(self.writing.len())
     }
 
     fn guard(&mut self, guards: &'b [Guard]) {
@@ -201,7 +219,10 @@ impl<'b> Call<'b> {
         let (keys, ranges, writes) = (&self.keys, &self.ranges, &self.writes);
         sqlx::query(statements.commit.clone())
             .bind(namespace)
-            .bind(&self.segments)
+            .bind(&self.segments.batches)
+            .bind(&self.segments.keys)
+            .bind(&self.segments.ranges)
+            .bind(&self.segments.writes)
             .bind(&self.writing)
             .bind(&self.colliding)
             .bind(&keys.batch)
@@ -222,6 +243,23 @@ impl<'b> Call<'b> {
             .bind(writes.deleting)
             .bind(start.map(Cow::into_owned))
             .bind(end.map(Cow::into_owned))
+    }
+}
+
+impl Segments {
+    fn begin(&mut self) {
+        for ends in [&mut self.batches, &mut self.keys, &mut self.ranges, &mut self.writes] {
+            ends.push(0);
+        }
+    }
+
+    fn end(&mut self, ends: [i32; 4]) {
+        let all = [&mut self.batches, &mut self.keys, &mut self.ranges, &mut self.writes];
+        for (all, end) in all.into_iter().zip(ends) {
+            if let Some(last) = all.last_mut() {
+                *last = end;
+            }
+        }
     }
 }
 
@@ -247,6 +285,18 @@ impl Touched<'_> {
             }
         }
     }
+}
+
+/// What a batch takes in the message, nearly: keys of guards, too, may be long.
+fn bytes_of(batch: &Batch) -> usize {
+    let guards = batch.guards.iter().map(|guard| match guard {
+        Guard::Key { key, .. } => key.len() + ROW_BYTES,
+        Guard::Range { range, .. } => {
+            let (start, end) = bounds::of(range);
+            start.len() + end.len() + ROW_BYTES
+        }
+    });
+    batch.bytes() + (batch.writes.len() + batch.stamped.len()) * ROW_BYTES + guards.sum::<usize>()
 }
 
 /// Whether, at some revision, a stamped row would have the key of another write of the batch.
@@ -286,7 +336,14 @@ mod tests {
 
     fn segments(batches: &[Batch]) -> Vec<i32> {
         let group = Group::of(batches, &Limits::default());
-        group.calls.iter().flat_map(|call| call.segments.clone()).collect()
+        assert!(group.calls.len() <= 1, "one call");
+        let mut first = 0;
+        let of_segment = |(segment, end): (i32, i32)| {
+            let batches = end - first;
+            first = end;
+            std::iter::repeat_n(segment, usize::try_from(batches).unwrap())
+        };
+        group.calls.iter().flat_map(|call| (0..).zip(call.segments.batches.clone())).flat_map(of_segment).collect()
     }
 
     #[test]
@@ -323,7 +380,7 @@ mod tests {
         let limits = Limits { key_bytes_max: 3, ..Limits::default() };
         let batches = [put("a"), put("too long"), put("b")];
         let group = Group::of(&batches, &limits);
-        assert_eq!(group.calls.iter().map(|call| call.segments.len()).sum::<usize>(), 2);
+        assert_eq!(group.calls.iter().map(|call| call.writing.len()).sum::<usize>(), 2);
         let outcomes = group.outcomes(vec![4, -1]).unwrap();
         assert!(matches!(outcomes[0], Outcome::Committed(Revision(4))));
         assert!(matches!(outcomes[1], Outcome::Rejected(_)));

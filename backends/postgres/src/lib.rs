@@ -31,6 +31,7 @@ mod read;
 mod row;
 mod schema;
 mod server;
+mod settings;
 mod signals;
 mod snapshots;
 mod statements;

@@ -31,8 +31,8 @@ pub struct PostgresOptions {
     /// announce it, and nothing is found; a process that was killed between commit and announcement did not. 1,000 unless set, at
     /// least 1.
     pub poll_ms: u64,
-    /// Attempts at a commit that the server breaks off to be made again (SQLSTATE 40001 and 40P01, a shutdown before the commit),
-    /// before the answer is `Busy`. 10 unless set, at least 1.
+    /// Attempts at a commit that the server breaks off to be made again (SQLSTATE 40001 and 40P01, then the answer is `Busy`), or whose
+    /// connection was lost before it was sent (then `Io`). 10 unless set, at least 1.
     pub attempts_max: u32,
     /// What the store accepts. Unless set, the [default](Limits::default) with 32 snapshots, each for a minute: a snapshot is
     /// a connection, and keeps the server from clearing away old rows of all namespaces.

@@ -2,16 +2,18 @@
 
 use std::collections::HashMap;
 
-use sqlx::PgConnection;
 use sqlx::postgres::PgRow;
+use sqlx::{Connection, PgConnection};
 use strongroom_core::store::{Fetch, KeyRange, Limits, Page, Revision, Row, Rows, Scan, StoredKey, Summary};
 use strongroom_core::{Error, Limit, Result};
 
 use crate::error::{damaged, from_engine, removed};
 use crate::page::Draft;
-use crate::statements::Statements;
+use crate::statements::{BEGIN_VIEW, Statements};
 use crate::{bounds, row};
 
+/// How often a page of long values is read without a transaction.
+const ATTEMPTS: usize = 2;
 /// Bytes of the longest value that is sent with a page, at least: no key is longer.
 const SENT_BYTES_MIN: usize = 4_096;
 
@@ -68,17 +70,26 @@ impl Reader<'_> {
         if scan.limit > self.limits.page_entries_max {
             return Err(Error::limit(Limit::PageEntries, self.limits.page_entries_max as u64, scan.limit as u64));
         }
-        loop {
-            let draft = Draft::of(self.page(connection, scan).await?, scan)?;
-            if draft.long.is_empty() {
-                return Ok(draft.page);
-            }
-            let long = self.rows(connection, &draft.long).await?.1;
-            // Somebody may have written one of them meanwhile. Then the page is another.
-            if let Some(page) = draft.complete(&long) {
+        for _ in 0..ATTEMPTS {
+            if let Some(page) = self.try_scan(connection, scan).await? {
                 return Ok(page);
             }
         }
+        // In a view nobody changes anything.
+        let mut view = connection.begin_with(BEGIN_VIEW).await.map_err(from_engine)?;
+        let page = self.try_scan(&mut view, scan).await?;
+        view.rollback().await.map_err(from_engine)?;
+        page.ok_or_else(damaged)
+    }
+
+    /// None if one of the long values was written in between: then the page is another.
+    async fn try_scan(&self, connection: &mut PgConnection, scan: &Scan) -> Result<Option<Page>> {
+        let draft = Draft::of(self.page(connection, scan).await?, scan)?;
+        if draft.long.is_empty() {
+            return Ok(Some(draft.page));
+        }
+        let (_, long) = self.rows(connection, &draft.long).await?;
+        Ok(draft.complete(&long))
     }
 
     async fn page(&self, connection: &mut PgConnection, scan: &Scan) -> Result<Vec<PgRow>> {

@@ -1,5 +1,4 @@
 -- The tables of a schema: docs/format.md. `:schema` stands for its name.
-CREATE SCHEMA IF NOT EXISTS :schema;
 
 -- The newest revision of each namespace, which every commit changes: with room in its page, so that no index has to change.
 CREATE TABLE IF NOT EXISTS :schema.namespaces (

@@ -3,7 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use sqlx::{Connection, PgConnection, Row as _};
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::query::Query;
+use sqlx::{Connection, PgConnection, Postgres as Database, Row as _};
+use strongroom_core::store::tasks;
 use strongroom_core::{Error, ErrorKind, Result};
 use tokio::runtime::Handle;
 
@@ -83,8 +86,7 @@ impl Server {
                 return Err(Error::new(ErrorKind::InvalidInput, message));
             }
             let server = Server::to(target, options)?;
-            // What is wrong with a URL is told now.
-            server.inner.wire.connections.first().await?.close().await.map_err(from_engine)?;
+            server.inner.wire.connections.try_out().await?;
             Ok(server)
         };
         connect.await.map_err(|error: Error| error.on(NAME).during("connect"))
@@ -120,17 +122,10 @@ impl Server {
     ///
     /// `Closed`, `Busy`, `Io`.
     pub async fn namespaces(&self) -> Result<Vec<String>> {
-        let list = async {
-            let sql = self.inner.wire.statements.text("SELECT name FROM :schema.namespaces ORDER BY name");
-            let mut connection = self.inner.wire.connections.take().await?;
-            let found = sqlx::query(sql).fetch_all(&mut *connection).await.map_err(from_engine);
-            match found {
-                Ok(found) => found.iter().map(|row| row.try_get(0).map_err(from_engine)).collect(),
-                Err(error) if is_undefined(&error) => Ok(Vec::new()),
-                Err(error) => Err(error),
-            }
-        };
-        list.await.map_err(|error: Error| error.on(NAME).during("namespaces"))
+        let sql = "SELECT name FROM :schema.namespaces ORDER BY name";
+        let found = self.ask("namespaces", move |statements| sqlx::query(statements.text(sql))).await?;
+        let names = found.iter().map(|row| row.try_get(0).map_err(from_engine));
+        names.collect::<Result<_>>().map_err(|error| error.on(NAME).during("namespaces"))
     }
 
     /// Whether there is a namespace of this name.
@@ -139,17 +134,28 @@ impl Server {
     ///
     /// `Closed`, `Busy`, `Io`.
     pub async fn exists(&self, name: &str) -> Result<bool> {
-        let exists = async { self.has(&mut *self.inner.wire.connections.take().await?, name).await };
-        exists.await.map_err(|error: Error| error.on(NAME).during("exists"))
+        let (sql, name) = ("SELECT id FROM :schema.namespaces WHERE name = $1", name.to_owned());
+        let found = self.ask("exists", move |statements| sqlx::query(statements.text(sql)).bind(name)).await?;
+        Ok(!found.is_empty())
     }
 
-    pub(crate) async fn has(&self, connection: &mut PgConnection, name: &str) -> Result<bool> {
-        let sql = self.inner.wire.statements.text("SELECT FROM :schema.namespaces WHERE name = $1");
-        match sqlx::query(sql).bind(name).fetch_optional(connection).await.map_err(from_engine) {
-            Ok(found) => Ok(found.is_some()),
-            Err(error) if is_undefined(&error) => Ok(false),
-            Err(error) => Err(error),
-        }
+    /// Asks for rows of the table of namespaces; none if there is no such table.
+    async fn ask(
+        &self,
+        operation: &'static str,
+        query: impl FnOnce(&Statements) -> Query<'static, Database, PgArguments> + Send + 'static,
+    ) -> Result<Vec<PgRow>> {
+        let wire = self.inner.wire.clone();
+        let asked = async move {
+            let mut connection = wire.connections.take().await?;
+            let found = async { query(&wire.statements).fetch_all(&mut *connection).await.map_err(from_engine) };
+            let found = wire.connections.answer(found).await;
+            match Connections::give_back(connection, found) {
+                Err(error) if is_undefined(&error) => Ok(Vec::new()),
+                found => found,
+            }
+        };
+        tasks::read(&self.inner.runtime, asked).await.map_err(|error| error.on(NAME).during(operation))
     }
 
     /// Removes a namespace with all that is in it; says whether there was one. Stores that have it open answer `Closed` from then on.
@@ -158,34 +164,49 @@ impl Server {
     ///
     /// `Closed`, `Busy`, `Io`; then nothing is removed, or, if the connection was lost at the very end, all of it.
     pub async fn remove(&self, name: &str) -> Result<bool> {
-        let remove = async {
-            let text = |sql: &str| self.inner.wire.statements.text(sql);
-            let mut connection = self.inner.wire.connections.take().await?;
-            let mut transaction = connection.begin().await.map_err(from_engine)?;
-            let unlimited = sqlx::raw_sql(text("SET LOCAL statement_timeout = 0"));
-            unlimited.execute(&mut *transaction).await.map_err(from_engine)?;
-            // Whoever commits to it is waited for, and finds nothing afterwards.
-            let removed = sqlx::query(text("DELETE FROM :schema.namespaces WHERE name = $1 RETURNING id")).bind(name);
-            let removed = match removed.fetch_optional(&mut *transaction).await.map_err(from_engine) {
-                Err(error) if is_undefined(&error) => None,
-                removed => removed?,
-            };
-            let Some(removed) = removed else { return Ok(false) };
-            let id: i64 = removed.try_get(0).map_err(from_engine)?;
-            let rows = sqlx::query(text("DELETE FROM :schema.rows WHERE namespace = $1")).bind(id);
-            rows.execute(&mut *transaction).await.map_err(from_engine)?;
-            transaction.commit().await.map_err(from_engine)?;
-            Ok(true)
+        let (wire, name) = (self.inner.wire.clone(), name.to_owned());
+        let remove = |turn| async move {
+            let _turn: tasks::Turn<()> = turn;
+            let mut connection = wire.connections.take().await?;
+            let removed = remove(&mut connection, &wire, &name).await;
+            Connections::give_back(connection, removed)
         };
-        remove.await.map_err(|error: Error| error.on(NAME).during("remove"))
+        let removed = tasks::complete(&self.inner.runtime, &Arc::default(), remove).await;
+        removed.map_err(|error| error.on(NAME).during("remove"))
     }
 
     /// Closes all connections; whatever is open on them answers `Closed` from then on. Close the stores first: they finish what
     /// was begun.
     pub async fn close(&self) {
-        self.inner.signals.close().await;
-        self.inner.wire.connections.close().await;
+        let (signals, wire) = (self.inner.signals.clone(), self.inner.wire.clone());
+        let close = async move {
+            signals.close().await;
+            wire.connections.close().await;
+            Ok(())
+        };
+        // It can only fail if all has ended already.
+        tasks::read(&self.inner.runtime, close).await.ok();
     }
+}
+
+/// Removes a namespace in one transaction, which may take long.
+async fn remove(connection: &mut PgConnection, wire: &Wire, name: &str) -> Result<bool> {
+    let text = |sql: &str| wire.statements.text(sql);
+    let mut transaction = connection.begin().await.map_err(from_engine)?;
+    let unlimited = sqlx::raw_sql(text("SET LOCAL statement_timeout = 0"));
+    unlimited.execute(&mut *transaction).await.map_err(from_engine)?;
+    // Whoever commits to it is waited for, and finds nothing afterwards.
+    let removed = sqlx::query(text("DELETE FROM :schema.namespaces WHERE name = $1 RETURNING id")).bind(name);
+    let removed = match removed.fetch_optional(&mut *transaction).await.map_err(from_engine) {
+        Err(error) if is_undefined(&error) => None,
+        removed => removed?,
+    };
+    let Some(removed) = removed else { return Ok(false) };
+    let id: i64 = removed.try_get(0).map_err(from_engine)?;
+    let rows = sqlx::query(text("DELETE FROM :schema.rows WHERE namespace = $1")).bind(id);
+    rows.execute(&mut *transaction).await.map_err(from_engine)?;
+    transaction.commit().await.map_err(from_engine)?;
+    Ok(true)
 }
 
 impl fmt::Debug for Server {

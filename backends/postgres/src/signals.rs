@@ -14,6 +14,7 @@ use futures_util::future::{pending, select};
 use sqlx::postgres::PgListener;
 use sqlx::{AssertSqlSafe, Executor};
 use strongroom_core::Result;
+use strongroom_core::store::sorted::closed;
 use strongroom_core::store::tasks::Newest;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
@@ -43,7 +44,7 @@ struct State {
     announcing: Option<JoinHandle<()>>,
     /// Who waits for what others commit, by namespace.
     waiting: HashMap<i64, Vec<Arc<Newest>>>,
-    listening: bool,
+    listening: Option<JoinHandle<()>>,
     closed: bool,
 }
 
@@ -65,7 +66,8 @@ impl Signals {
     pub(crate) fn announce(self: &Arc<Self>, wire: &Arc<Wire>, namespace: i64) {
         let mut state = self.lock();
         state.changed.insert(namespace);
-        if state.announcing.is_none() {
+        // One that ended without saying so has panicked.
+        if state.announcing.as_ref().is_none_or(JoinHandle::is_finished) {
             let (signals, wire) = (self.clone(), wire.clone());
             state.announcing = Some(self.runtime.spawn(async move { signals.announce_all(&wire).await }));
         }
@@ -91,16 +93,22 @@ impl Signals {
     }
 
     /// Hears of what others commit to this namespace, until the answer is dropped.
-    pub(crate) fn wait(self: &Arc<Self>, wire: &Arc<Wire>, namespace: i64, newest: &Arc<Newest>) -> Waiting {
+    ///
+    /// # Errors
+    ///
+    /// `Closed`.
+    pub(crate) fn wait(self: &Arc<Self>, wire: &Arc<Wire>, namespace: i64, newest: &Arc<Newest>) -> Result<Waiting> {
         let mut state = self.lock();
+        if state.closed {
+            return Err(closed());
+        }
         state.waiting.entry(namespace).or_default().push(newest.clone());
-        if !state.listening && !state.closed {
-            state.listening = true;
+        if state.listening.as_ref().is_none_or(JoinHandle::is_finished) {
             let (signals, wire) = (Arc::downgrade(self), wire.clone());
-            self.runtime.spawn(async move { listen(&signals, &wire).await });
+            state.listening = Some(self.runtime.spawn(async move { listen(&signals, &wire).await }));
         }
         self.called.notify_one();
-        Waiting { signals: self.clone(), namespace, newest: newest.clone() }
+        Ok(Waiting { signals: self.clone(), namespace, newest: newest.clone() })
     }
 
     fn is_waited_for(&self, namespace: i64) -> bool {
@@ -113,13 +121,20 @@ impl Signals {
         if namespaces.is_empty() {
             return Ok(());
         }
-        let query = sqlx::query(wire.statements.newest_of.clone()).bind(namespaces);
+        let query = sqlx::query(wire.statements.newest_of.clone()).bind(&namespaces);
         let mut connection = wire.connections.take().await?;
+        let mut revisions = HashMap::new();
         for found in query.fetch_all(&mut *connection).await.map_err(from_engine)? {
-            let namespace = row::number(&found, 0)?.ok_or_else(damaged)?;
-            let revision = row::revision(&found, 1)?;
-            for newest in self.lock().waiting.get(&namespace).into_iter().flatten() {
-                newest.tell(revision);
+            revisions.insert(row::number(&found, 0)?.ok_or_else(damaged)?, row::revision(&found, 1)?);
+        }
+        let state = self.lock();
+        for namespace in namespaces {
+            for newest in state.waiting.get(&namespace).into_iter().flatten() {
+                match revisions.get(&namespace) {
+                    Some(revision) => newest.tell(*revision),
+                    // It was removed. Nothing can come any more.
+                    None => newest.close(),
+                }
             }
         }
         Ok(())
@@ -130,6 +145,8 @@ impl Signals {
         let announcing = {
             let mut state = self.lock();
             state.closed = true;
+            // Whoever waits hears of nothing more.
+            state.waiting.values().flatten().for_each(|newest| newest.close());
             state.announcing.take()
         };
         self.called.notify_one();
@@ -189,13 +206,16 @@ impl Wire {
     }
 }
 
-/// Listens until all is over. A connection that is lost is made anew.
-async fn listen(signals: &Weak<Signals>, wire: &Wire) {
-    let mut listener = None;
+/// Listens until all is over. A connection that is lost is made anew; meanwhile it is looked, as well.
+async fn listen(signals: &Weak<Signals>, wire: &Arc<Wire>) {
+    let (mut listener, mut connecting) = (None, None);
     loop {
         let Some(strong) = signals.upgrade().filter(|signals| !signals.lock().closed) else { return };
-        if listener.is_none() {
-            listener = wire.listener().await;
+        if listener.is_none()
+            && connecting.get_or_insert_with(|| connect(strong.called.clone(), wire.clone())).is_finished()
+            && let Some(connecting) = connecting.take()
+        {
+            listener = connecting.await.ok().flatten();
         }
         // After it has begun to listen, so that nothing falls between the two.
         strong.look(wire).await.ok();
@@ -205,6 +225,15 @@ async fn listen(signals: &Weak<Signals>, wire: &Wire) {
         let (called, time) = (pin!(called.notified()), pin!(sleep(interval)));
         select(heard, select(called, time)).await;
     }
+}
+
+/// Connects, and calls when that is done. If it fails, there is time until the next look.
+fn connect(called: Arc<Notify>, wire: Arc<Wire>) -> JoinHandle<Option<PgListener>> {
+    tokio::spawn(async move {
+        let listener = wire.listener().await?;
+        called.notify_one();
+        Some(listener)
+    })
 }
 
 /// Waits for an announcement of something that somebody waits for, or for the end of the connection.

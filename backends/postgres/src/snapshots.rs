@@ -34,7 +34,8 @@ impl View {
         let mut transaction = Transaction { connection: Some(connection), runtime: runtime.clone() };
         let connection = transaction.connection.as_mut().ok_or_else(gone)?;
         let begin = sqlx::raw_sql(place.server.statements.begin_view(place.namespace));
-        let found = begin.fetch_all(&mut **connection).await.map_err(from_engine);
+        let found = async { begin.fetch_all(&mut **connection).await.map_err(from_engine) };
+        let found = place.server.connections.answer(found).await;
         let revision = found.and_then(|found| row::revision(found.first().ok_or_else(removed)?, 0));
         match revision {
             Ok(revision) => Ok((View { transaction: Mutex::new(transaction), place: place.clone() }, revision)),
@@ -79,6 +80,8 @@ impl Transaction {
 impl Drop for Transaction {
     fn drop(&mut self) {
         let Some(mut connection) = self.connection.take() else { return };
+        // What is not run any more is dropped, and that needs a runtime, too.
+        let _guard = self.runtime.enter();
         self.runtime.spawn(async move {
             if connection.execute("ROLLBACK").await.is_err() {
                 connection.close_on_drop();
@@ -95,19 +98,21 @@ fn gone() -> Error {
 impl Read for View {
     async fn get(&self, keys: &[StoredKey]) -> Result<Rows> {
         let mut transaction = self.transaction().await;
-        let rows = self.place.reader().get(transaction.connection()?, keys).await;
+        let rows = self.place.server.connections.answer(self.place.reader().get(transaction.connection()?, keys)).await;
         transaction.checked(rows)
     }
 
     async fn scan(&self, scan: &Scan) -> Result<Page> {
         let mut transaction = self.transaction().await;
-        let page = self.place.reader().scan(transaction.connection()?, scan).await;
+        let page =
+            self.place.server.connections.answer(self.place.reader().scan(transaction.connection()?, scan)).await;
         transaction.checked(page)
     }
 
     async fn summarize(&self, range: &KeyRange) -> Result<Summary> {
         let mut transaction = self.transaction().await;
-        let summary = self.place.reader().summarize(transaction.connection()?, range).await;
+        let summary =
+            self.place.server.connections.answer(self.place.reader().summarize(transaction.connection()?, range)).await;
         transaction.checked(summary)
     }
 }

@@ -1,12 +1,15 @@
 //! Every statement that reads or writes rows, as text. Keys and values are always bound, never written into it.
 //!
 //! There are few, and they are the same for all namespaces of a schema, so that each connection prepares them once. Each reads
-//! the namespace's revision in the same view as the rows.
+//! the namespace's revision in the same view as the rows, and finds nothing once a newer program has raised its format.
 
 use std::sync::Arc;
 
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 use strongroom_core::store::{Fetch, Scan};
+
+/// Begins to read what does not change.
+pub(crate) const BEGIN_VIEW: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
 /// The texts for one schema.
 #[derive(Debug)]
@@ -27,28 +30,28 @@ pub(crate) struct Statements {
 }
 
 impl Statements {
-    /// `schema` is a name that needs no quotes.
+    /// `schema` is a name without quotes in it.
     pub(crate) fn new(schema: &str) -> Self {
-        let text = |sql: String| AssertSqlSafe(Arc::<str>::from(sql.replace(":schema", schema))).into_sql_str();
+        let text = |sql: String| for_schema(&sql, schema);
         let scans = |fetch| [false, true].map(|reverse| text(scan(fetch, reverse)));
         Statements {
             schema: schema.to_owned(),
-            newest: text("SELECT revision FROM :schema.namespaces WHERE id = $1".into()),
-            newest_of: text("SELECT id, revision FROM :schema.namespaces WHERE id = ANY($1)".into()),
+            newest: text("SELECT revision FROM :schema.namespaces WHERE id = $1 AND format = 1".into()),
+            newest_of: text("SELECT id, revision FROM :schema.namespaces WHERE id = ANY($1) AND format = 1".into()),
             get: text(
                 "SELECT n.revision, r.key, r.revision, r.link, r.value FROM :schema.namespaces n \
-                 LEFT JOIN :schema.rows r ON r.namespace = n.id AND r.key = ANY($2) WHERE n.id = $1"
+                 LEFT JOIN :schema.rows r ON r.namespace = n.id AND r.key = ANY($2) WHERE n.id = $1 AND n.format = 1"
                     .into(),
             ),
             summarize: text(
                 "SELECT n.revision, r.count, r.newest FROM :schema.namespaces n, LATERAL \
                  (SELECT count(*) AS count, max(revision) AS newest FROM :schema.rows \
-                 WHERE namespace = n.id AND key >= $2 AND key < $3) r WHERE n.id = $1"
+                 WHERE namespace = n.id AND key >= $2 AND key < $3) r WHERE n.id = $1 AND n.format = 1"
                     .into(),
             ),
             commit: text(
                 "SELECT :schema.commit_1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, \
-                 $19, $20, $21, $22)"
+                 $19, $20, $21, $22, $23, $24, $25)"
                     .into(),
             ),
             scans: [scans(Fetch::Keys), scans(Fetch::Values), scans(Fetch::Targets)],
@@ -71,28 +74,34 @@ impl Statements {
 
     /// Begins to read; what is seen from here on does not change. Answers with the revision.
     pub(crate) fn begin_view(&self, namespace: i64) -> SqlStr {
-        let sql = format!(
-            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT revision FROM {}.namespaces WHERE id = {namespace}",
-            self.schema
-        );
-        AssertSqlSafe(sql).into_sql_str()
+        let sql =
+            format!("{BEGIN_VIEW}; SELECT revision FROM :schema.namespaces WHERE id = {namespace} AND format = 1");
+        self.text(&sql)
     }
 
     /// Bytes of the tables and their indexes, of all namespaces.
     pub(crate) fn usage(&self) -> SqlStr {
-        let sql = "SELECT pg_total_relation_size(':schema.rows') + pg_total_relation_size(':schema.namespaces')";
-        AssertSqlSafe(sql.replace(":schema", &self.schema)).into_sql_str()
+        // Also of partitions.
+        self.text(
+            "SELECT sum(pg_total_relation_size(oid))::bigint FROM pg_class \
+             WHERE relnamespace = to_regnamespace(':schema') AND relkind IN ('r', 'p')",
+        )
     }
 
     /// A statement of rare use.
     pub(crate) fn text(&self, sql: &str) -> SqlStr {
-        AssertSqlSafe(sql.replace(":schema", &self.schema)).into_sql_str()
+        for_schema(sql, &self.schema)
     }
 
     /// Where commits are announced: one channel for all namespaces of a schema.
     pub(crate) fn channel(&self) -> String {
         format!("strongroom.{}", self.schema)
     }
+}
+
+/// A statement with the schema's name where `:schema` stands for it, in quotes: it may be a word of SQL.
+fn for_schema(sql: &str, schema: &str) -> SqlStr {
+    AssertSqlSafe(Arc::<str>::from(sql.replace(":schema", &format!("\"{schema}\"")))).into_sql_str()
 }
 
 /// The order of the whole is that of its inside, in all plans that there are. To have it sorted again costs a tenth more, so whoever
@@ -111,7 +120,7 @@ fn scan(fetch: Fetch, reverse: bool) -> String {
     format!(
         "SELECT n.revision, r.* FROM :schema.namespaces n LEFT JOIN LATERAL (SELECT r.key, r.revision{content} FROM \
          (SELECT * FROM :schema.rows WHERE namespace = n.id AND key >= $2 AND key < $3 ORDER BY key {order} LIMIT $4) r\
-         {target}) r ON TRUE WHERE n.id = $1"
+         {target}) r ON TRUE WHERE n.id = $1 AND n.format = 1"
     )
 }
 

@@ -5,7 +5,6 @@ use std::future::Future;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use sqlx::{Connection, Row as _};
 use strongroom_core::store::sorted::{Registry, closed};
 use strongroom_core::store::tasks::{self, Held, Newest};
 use strongroom_core::store::{
@@ -16,9 +15,11 @@ use strongroom_core::{Error, ErrorKind, Result};
 use tokio::sync::Mutex;
 
 use crate::commit;
+use crate::connections::Connections;
 use crate::error::{NAME, from_engine, is_lost, is_transient};
 use crate::options::PostgresOptions;
 use crate::read::Reader;
+use crate::row;
 use crate::schema;
 use crate::server::{self, Server, Wire};
 use crate::snapshots::View;
@@ -46,7 +47,7 @@ struct Inner {
     /// One commit at a time of this handle: in the server they would wait for each other, each on a connection.
     turns: Arc<Mutex<()>>,
     /// Whether nobody else uses the server's connections.
-    alone: bool,
+    owns_server: bool,
 }
 
 /// Where the store is.
@@ -96,28 +97,24 @@ impl Postgres {
     pub async fn exists(url: &str) -> Result<bool> {
         let exists = async {
             let (server, name) = namespace_of(url, PostgresOptions::default())?;
-            let mut connection = server.inner.wire.connections.first().await?;
-            let found = server.has(&mut connection, &name).await;
-            connection.close().await.ok();
+            server.inner.wire.connections.try_out().await?;
+            let found = server.exists(&name).await;
             server.close().await;
             found
         };
         exists.await.map_err(named("exists"))
     }
 
-    pub(crate) async fn on(server: Server, name: String, alone: bool) -> Result<Self> {
+    pub(crate) async fn on(server: Server, name: String, owns_server: bool) -> Result<Self> {
         let server = server.inner;
         let (wire, runtime) = (server.wire.clone(), server.runtime.clone());
         let open = async move {
-            if alone {
-                let mut connection = wire.connections.first().await?;
-                let opened = schema::open(&mut connection, &wire.statements, &name).await;
-                connection.close().await.ok();
-                opened
-            } else {
-                let mut connection = wire.connections.take().await?;
-                schema::open(&mut connection, &wire.statements, &name).await
+            if owns_server {
+                wire.connections.try_out().await?;
             }
+            let mut connection = wire.connections.take().await?;
+            let opened = wire.connections.answer(schema::open(&mut connection, &wire.statements, &name)).await;
+            Connections::give_back(connection, opened)
         };
         let opened = tasks::read(&runtime, open).await.map_err(named("open"))?;
         let info = StoreInfo {
@@ -136,7 +133,7 @@ impl Postgres {
             turns: Arc::default(),
             server,
             info,
-            alone,
+            owns_server,
         };
         Ok(Postgres { inner: Arc::new(inner) })
     }
@@ -151,7 +148,11 @@ impl Postgres {
         loop {
             self.inner.check_open().map_err(named(operation))?;
             match tasks::read(&self.inner.server.runtime, read(self.inner.clone())).await {
-                Err(error) if attempt < READ_ATTEMPTS && (is_lost(&error) || is_transient(&error)) => attempt += 1,
+                Err(error) if attempt < READ_ATTEMPTS && is_lost(&error) => {
+                    self.inner.place.server.connections.doubt();
+                    attempt += 1;
+                }
+                Err(error) if attempt < READ_ATTEMPTS && is_transient(&error) => attempt += 1,
                 result => return result.map_err(named(operation)),
             }
         }
@@ -211,7 +212,7 @@ impl Inner {
         self.newest.close();
         self.info.caches.switch_off();
         self.snapshots.close();
-        if self.alone {
+        if self.owns_server {
             self.server.signals.close().await;
             self.server.wire.connections.close().await;
         }
@@ -244,7 +245,12 @@ impl Read for Postgres {
         let keys: Arc<[StoredKey]> = keys.into();
         let get = |store: Arc<Inner>| {
             let keys = keys.clone();
-            async move { store.place.reader().get(&mut *store.place.server.connections.take().await?, &keys).await }
+            async move {
+                let connections = &store.place.server.connections;
+                let mut connection = connections.take().await?;
+                let rows = connections.answer(store.place.reader().get(&mut connection, &keys)).await;
+                Connections::give_back(connection, rows)
+            }
         };
         self.read("get", get).await
     }
@@ -252,7 +258,12 @@ impl Read for Postgres {
     async fn scan(&self, scan: &Scan) -> Result<Page> {
         let page = |store: Arc<Inner>| {
             let scan = scan.clone();
-            async move { store.place.reader().scan(&mut *store.place.server.connections.take().await?, &scan).await }
+            async move {
+                let connections = &store.place.server.connections;
+                let mut connection = connections.take().await?;
+                let page = connections.answer(store.place.reader().scan(&mut connection, &scan)).await;
+                Connections::give_back(connection, page)
+            }
         };
         self.read("scan", page).await
     }
@@ -260,7 +271,12 @@ impl Read for Postgres {
     async fn summarize(&self, range: &KeyRange) -> Result<Summary> {
         let summarize = |store: Arc<Inner>| {
             let range = range.clone();
-            async move { store.place.reader().summarize(&mut *store.place.server.connections.take().await?, &range).await }
+            async move {
+                let connections = &store.place.server.connections;
+                let mut connection = connections.take().await?;
+                let summary = connections.answer(store.place.reader().summarize(&mut connection, &range)).await;
+                Connections::give_back(connection, summary)
+            }
         };
         self.read("summarize", summarize).await
     }
@@ -287,7 +303,7 @@ impl Store for Postgres {
 
     async fn changed(&self, after: Revision) -> Result<Revision> {
         let Inner { server, place, newest, .. } = &*self.inner;
-        let wait = || Ok(server.signals.wait(&server.wire, place.namespace, newest));
+        let wait = || server.signals.wait(&server.wire, place.namespace, newest);
         newest.changed(after, wait).await.map_err(named("changed"))
     }
 
@@ -308,11 +324,12 @@ impl Store for Postgres {
     /// Bytes of the tables and their indexes, of all namespaces of the schema.
     async fn usage(&self) -> Result<Usage> {
         let usage = |store: Arc<Inner>| async move {
-            let mut connection = store.place.server.connections.take().await?;
+            let connections = &store.place.server.connections;
+            let mut connection = connections.take().await?;
             let query = sqlx::query(store.place.server.statements.usage());
-            let found = query.fetch_one(&mut *connection).await.map_err(from_engine)?;
-            let bytes: i64 = found.try_get(0).map_err(from_engine)?;
-            Ok(Usage { bytes: bytes.unsigned_abs() })
+            let found = async { query.fetch_one(&mut *connection).await.map_err(from_engine) };
+            let bytes = connections.answer(found).await.and_then(|found| row::number(&found, 0));
+            Ok(Usage { bytes: Connections::give_back(connection, bytes)?.unwrap_or_default().unsigned_abs() })
         };
         self.read("usage", usage).await
     }

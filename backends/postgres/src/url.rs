@@ -57,8 +57,7 @@ impl FromStr for Target {
                     passed_on.push((name.to_owned(), value.into_owned()));
                 }
                 _ => {
-                    let message =
-                        "the URL has a parameter that is neither namespace nor schema nor one of PostgreSQL's";
+                    let message = "the URL has a parameter that is not known here";
                     return Err(Error::new(ErrorKind::InvalidInput, message));
                 }
             }
@@ -82,7 +81,7 @@ pub(crate) fn check_namespace(name: &str) -> Result<String> {
     Ok(name.to_owned())
 }
 
-/// A schema's name goes into statements, so it is one that needs no quotes.
+/// A schema's name goes into statements, in quotes, so it has none in it.
 fn check_schema(name: &str) -> Result<String> {
     let letter = |byte: u8| byte.is_ascii_lowercase() || byte == b'_';
     let fits = (1..=SCHEMA_BYTES_MAX).contains(&name.len()) && !name.starts_with("pg_");

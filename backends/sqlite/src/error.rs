@@ -5,6 +5,7 @@
 
 use std::io;
 
+pub(crate) use strongroom_core::store::sorted::columns::damaged;
 use strongroom_core::{Error, ErrorKind};
 
 /// The backend's name in every error.
@@ -57,11 +58,6 @@ pub(crate) fn is_statement(error: &sqlx::Error) -> bool {
 /// Whether the engine met something that is no database at all.
 pub(crate) fn is_not_a_database(error: &sqlx::Error) -> bool {
     code(error) & 0xFF == NOTADB
-}
-
-/// What the file holds is not what this program writes.
-pub(crate) fn damaged() -> Error {
-    Error::new(ErrorKind::Corrupt, "it is damaged: restore it from a copy")
 }
 
 /// Translates an error of the operating system; `message` says what was tried.

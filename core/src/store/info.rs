@@ -7,7 +7,7 @@ use super::{Caches, KeyCodec};
 /// What a store is; constant while it is open.
 #[derive(Clone, Debug)]
 pub struct StoreInfo {
-    /// The backend's name as in its URL: `memory`, `redb`, `sqlite`.
+    /// The backend's name as in its URL: `memory`, `redb`, `sqlite`, `postgres`.
     pub name: &'static str,
     /// What it accepts.
     pub limits: Limits,

@@ -11,7 +11,7 @@
 //! - **Atomic.** A batch is applied whole or not at all, and is durable (as [`StoreInfo::durability`] says) before its
 //!   [`Outcome`] is given.
 //! - **Cancellation.** Dropping any future leaves the store usable. Once polled, [`Store::commit`] completes even if its
-//!   future is dropped, and before whatever is begun after that. A layer whose call has to be made again below, since what it was made with had changed, may drop it whole.
+//!   future is dropped, and before every change that is begun after that. A layer whose call has to be made again below, since what it was made with had changed, may drop it whole.
 //! - **Limits.** Past a [limit](Limits) the answer is a typed error that names it, nothing is written, and no other batch
 //!   of the same call is harmed.
 
@@ -113,7 +113,7 @@ pub trait Store: Read + Debug + 'static {
     /// - A guard that does not hold: `Conflict`, naming the first such guard by its position.
     /// - A batch past a limit, or with the same key written twice (also by a stamped write): `Rejected`.
     /// - `Err` means that nothing of the whole call was applied, except for `CommitUnknown`, where all or nothing was.
-    /// - Once polled it completes, even if the future is dropped, and then before whatever is begun after that.
+    /// - Once polled it completes, even if the future is dropped, and then before every change that is begun after that.
     /// - Errors: `Closed`, `Io`, `CommitUnknown`.
     async fn commit(&self, batches: Vec<Batch>) -> Result<Vec<Outcome>>;
 

@@ -2,6 +2,7 @@
 
 use std::process::{self, Command, Stdio};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use std::{fs, io};
 
 use async_trait::async_trait;
@@ -19,6 +20,9 @@ pub struct PostgresFactory;
 /// In the folder of the places: where the server is that the process of the suite has started, for its children as well.
 const SERVER: &str = "postgres-server";
 
+/// A statement that has begun ends at last with the server's own limit.
+const SETTLE_MAX: Duration = Duration::from_secs(60);
+
 fn server(place: &Place) -> Result<String> {
     fs::read_to_string(place.folder.join(SERVER)).map_err(|error| failed(&error))
 }
@@ -31,7 +35,10 @@ fn namespace(place: &Place) -> String {
 /// What the names of all clients of this place end with.
 fn mark(place: &Place) -> String {
     let folder = place.folder.file_name().unwrap_or_default().to_string_lossy();
-    format!(" {folder}/{}", place.name)
+    let mark = format!(" {folder}/{}", place.name);
+    // PostgreSQL cuts a name off after 63 bytes, and there is a number in front.
+    assert!(mark.len() < 50, "the mark of a place is too long: {mark}");
+    mark
 }
 
 fn is_alive(process: &str) -> bool {
@@ -90,6 +97,7 @@ impl Factory for PostgresFactory {
 
     async fn settle(&self, place: &Place) -> Result<()> {
         let server = Program::shared().map_err(|error| failed(&error))?;
+        let begun = Instant::now();
         loop {
             // A server's process ends when it has done what was asked and sees that its client is gone.
             let clients = server
@@ -98,6 +106,9 @@ impl Factory for PostgresFactory {
             let mut processes = clients.lines().filter_map(|client| client.strip_suffix(&mark(place)));
             if processes.all(is_alive) {
                 return Ok(());
+            }
+            if begun.elapsed() > SETTLE_MAX {
+                return Err(failed(&"a killed process's statement does not end"));
             }
         }
     }

@@ -61,7 +61,8 @@ pub fn revision_column(revision: Revision) -> i64 {
     i64::try_from(revision.0).unwrap_or(i64::MAX)
 }
 
-fn damaged() -> Error {
+/// What stands in columns is not what this program writes.
+pub fn damaged() -> Error {
     Error::new(ErrorKind::Corrupt, "it is damaged: restore it from a copy")
 }
 

@@ -46,7 +46,7 @@ impl<T> Drop for Task<T> {
 ///
 /// # Errors
 ///
-/// Those of the work. If the runtime ends: `Closed` when the work has not begun, `CommitUnknown` when it has.
+/// Those of the work. If the runtime ends: `Closed` when the work has not begun, `CommitUnknown` when it has, as after a panic.
 pub async fn complete<W, T, F>(
     runtime: &Handle,
     turns: &Arc<Mutex<W>>,
@@ -62,15 +62,16 @@ where
     let turn = poll_immediate(&mut line).await;
     let (began, mut has_begun) = oneshot::channel();
     let done = runtime.spawn(async move {
-        began.send(()).ok();
         let turn = match turn {
             Some(turn) => turn,
             None => line.await,
         };
+        began.send(()).ok();
         work(turn).await
     });
     done.await.unwrap_or_else(|error| {
         let kind = if has_begun.try_recv().is_ok() { ErrorKind::CommitUnknown } else { ErrorKind::Closed };
-        Err(Error::new(kind, ENDED).with_source(error))
+        let what = if error.is_panic() { "the backend panicked while it changed the store" } else { ENDED };
+        Err(Error::new(kind, what).with_source(error))
     })
 }
