@@ -7,15 +7,17 @@ use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, PgConnection, Postgres};
 use strongroom_core::{Error, ErrorKind, Result};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
-use crate::error::from_engine;
+use crate::error::{from_engine, is_answer, is_lost};
 use crate::options::PostgresOptions;
 
 /// Statements that each connection keeps prepared: more than there are texts.
 const STATEMENTS_KEPT: usize = 32;
 /// Connections of snapshots beyond their limit: those that are on their way back.
 const VIEWS_SPARE: u32 = 4;
+/// Between two attempts to connect.
+const PAUSE: Duration = Duration::from_millis(10);
 /// A server lets go of a snapshot that nobody has asked for so long beyond its age: its client is gone.
 const VIEW_SPARE: Duration = Duration::from_secs(30);
 
@@ -92,12 +94,31 @@ impl Connections {
 
     /// A connection for one read or commit. Dropped, it comes back.
     pub(crate) async fn take(&self) -> Result<PoolConnection<Postgres>> {
-        self.pool.acquire().await.map_err(from_engine)
+        self.take_from(&self.pool).await
     }
 
     /// A connection for a snapshot.
     pub(crate) async fn take_view(&self) -> Result<PoolConnection<Postgres>> {
-        self.views.acquire().await.map_err(from_engine)
+        self.take_from(&self.views).await
+    }
+
+    /// Where a server is not there, the pool waits for it. Where something stands in for the server, that takes connections and
+    /// closes them, this does.
+    async fn take_from(&self, pool: &PgPool) -> Result<PoolConnection<Postgres>> {
+        let began = Instant::now();
+        loop {
+            let error = match pool.acquire().await {
+                Ok(taken) => return Ok(taken),
+                Err(error) => from_engine(error),
+            };
+            if !is_lost(&error) || is_answer(&error) {
+                return Err(error);
+            }
+            if began.elapsed() >= self.patience {
+                return Err(Error::new(ErrorKind::Io, "the server did not answer in time").with_source(error));
+            }
+            sleep(PAUSE).await;
+        }
     }
 
     /// Closes all, each when it comes back.
