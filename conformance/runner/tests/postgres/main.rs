@@ -41,6 +41,7 @@ tests! {
         of_commits_after_the_loss_of_all_connections_one_is_unknown_at_most,
         a_snapshot_whose_connection_was_lost_has_expired_and_shows_nothing_else,
         who_waits_for_a_change_survives_a_cut_and_a_restart,
+        who_asks_while_nobody_answers_waits_for_the_server,
         opening_can_be_cut_anywhere_and_done_again;
     storms:
         commits_that_others_break_off_are_made_again,

@@ -341,29 +341,70 @@ pub(crate) fn who_waits_for_a_change_survives_a_cut_and_a_restart() {
     run(async {
         let mut server = Program::start(&ProgramOptions::default()).unwrap();
         let proxy = Proxy::to(server.address()).unwrap();
-        let store = Arc::new(checking().open(&url_at(&server, proxy.address())).await.unwrap());
         let beside = checking().open(&url_at(&server, server.address())).await.unwrap();
         let mut last = put(&beside, "first").await.unwrap();
-        for restart in [false, true, false, true] {
-            // Nothing more is to come.
-            until(|| async { store.changed(Revision::ZERO).await.unwrap() == last }).await;
-            let waits = store.clone();
-            let waiter = tokio::spawn(async move { waits.changed(last).await });
-            until(|| async { server_listens(&server) }).await;
-            if restart {
-                server.restart().unwrap();
-            } else {
-                proxy.cut();
+        // A cut is made good at once, and not when the time has come to look.
+        for (restart, poll_ms) in [(false, 600_000), (true, 1_000)] {
+            let options = PostgresOptions { poll_ms, ..checking() };
+            let store = Arc::new(options.open(&url_at(&server, proxy.address())).await.unwrap());
+            for _ in 0..3 {
+                let waits = store.clone();
+                let waiter = tokio::spawn(async move { waits.changed(last).await });
+                until(|| async { server_listens(&server) }).await;
+                if restart {
+                    server.restart().unwrap();
+                } else {
+                    proxy.cut();
+                }
+                assert!(!waiter.is_finished(), "nothing was committed");
+                last = put(&beside, "next").await.unwrap();
+                assert_eq!(waiter.await.unwrap().unwrap(), last);
             }
-            assert!(!waiter.is_finished(), "nothing was committed");
-            last = put(&beside, "next").await.unwrap();
-            assert_eq!(waiter.await.unwrap().unwrap(), last);
         }
     });
 }
 
 fn server_listens(server: &Program) -> bool {
     server.query("SELECT count(*) > 0 FROM pg_stat_activity WHERE query LIKE 'LISTEN%'").unwrap() == "t"
+}
+
+/// As a proxy or a pool of connections does it that stands in for a server: they take connections and close them.
+pub(crate) fn who_asks_while_nobody_answers_waits_for_the_server() {
+    const CLOSED: usize = 100;
+    run(async {
+        let site = Site::new();
+        let store = Arc::new(site.open().await);
+        put(&*store, "row").await.unwrap();
+        let nobody = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        site.proxy.point_to(nobody.local_addr().unwrap());
+        site.proxy.cut();
+        let asks = store.clone();
+        let read = tokio::spawn(async move { keys(&*asks, "").await });
+        let asks = store.clone();
+        let write = tokio::spawn(async move { put(&*asks, "row/2").await });
+        let asks = store.clone();
+        let snapshot = tokio::spawn(async move { asks.snapshot().await.map(|snapshot| snapshot.revision()) });
+        for _ in 0..CLOSED {
+            nobody.accept().await.unwrap();
+        }
+        assert!(!read.is_finished() && !write.is_finished() && !snapshot.is_finished());
+        site.proxy.point_to(site.server.address());
+        drop(nobody);
+        assert!(!read.await.unwrap().unwrap().is_empty());
+        assert_eq!(write.await.unwrap().unwrap(), Revision(2));
+        assert!(snapshot.await.unwrap().unwrap() >= Revision(1));
+        // Not without end.
+        let impatient = PostgresOptions { connect_timeout_ms: 100, ..checking() };
+        let store = impatient.open(&site.url(NAMESPACE)).await.unwrap();
+        site.proxy.refuse(true);
+        site.proxy.cut();
+        for result in [keys(&store, "").await.map(drop), put(&store, "row/3").await.map(drop)] {
+            let error = result.unwrap_err();
+            assert!([ErrorKind::Io, ErrorKind::Busy].contains(&error.kind()), "{error}");
+        }
+        site.proxy.refuse(false);
+        assert_eq!(keys(&store, "").await.unwrap(), ["row", "row/2"]);
+    });
 }
 
 pub(crate) fn opening_can_be_cut_anywhere_and_done_again() {
