@@ -108,7 +108,7 @@ pub(crate) fn a_commit_that_was_lost_on_its_way_is_unknown_and_is_there_whole_or
         for (shape, moment) in
             [Shape::One, Shape::Ten, Shape::Dropped].into_iter().flat_map(|shape| LOST.map(|at| (shape, at)))
         {
-            // One of its own: nothing else of it is under way that the fault could strike at.
+            // One of its own, closed at the end: nothing else is under way that the fault could strike at.
             let store = site.open().await;
             let prefix = format!("{shape:?}/{moment:?}/");
             shape.prepare(&beside, &prefix).await;
@@ -125,6 +125,7 @@ pub(crate) fn a_commit_that_was_lost_on_its_way_is_unknown_and_is_there_whole_or
                 Moment::After => assert_eq!(found, done, "{prefix}: the server has answered"),
                 _ => assert!([done, not_done].contains(&found), "{prefix}: {found} rows"),
             }
+            store.close().await.unwrap();
         }
         for shape in [Shape::One, Shape::Ten, Shape::Dropped] {
             let store = site.open().await;
@@ -135,6 +136,7 @@ pub(crate) fn a_commit_that_was_lost_on_its_way_is_unknown_and_is_there_whole_or
             assert!(outcomes.iter().all(|outcome| outcome.revision().is_some()), "{outcomes:?}");
             assert_eq!(keys(&beside, &prefix).await.unwrap().len(), shape.rows().0, "{prefix}");
             shape.change(&store, &prefix).await.unwrap();
+            store.close().await.unwrap();
         }
     });
 }
