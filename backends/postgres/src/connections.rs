@@ -7,9 +7,9 @@ use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, Executor, PgConnection, Postgres, Row as _, SqlStr};
 use strongroom_core::{Error, ErrorKind, Result};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
-use crate::error::{POOLED, damaged, from_engine, is_lost, silent};
+use crate::error::{POOLED, damaged, from_engine, is_answer, is_lost, silent};
 use crate::options::PostgresOptions;
 use crate::settings;
 
@@ -17,6 +17,8 @@ use crate::settings;
 const STATEMENTS_KEPT: usize = 32;
 /// Connections of snapshots beyond their limit: those that are on their way back.
 const VIEWS_SPARE: u32 = 4;
+/// Between two attempts to connect.
+const PAUSE: Duration = Duration::from_millis(10);
 /// How much longer than a statement may take its answer is waited for. A machine that is gone without a word is noticed only so.
 const ANSWER_SPARE: Duration = Duration::from_secs(5);
 
@@ -107,7 +109,7 @@ impl Connections {
 
     /// A connection for one read or commit. Dropped, it comes back.
     pub(crate) async fn take(&self) -> Result<PoolConnection<Postgres>> {
-        self.pool.acquire().await.map_err(from_engine)
+        self.take_from(&self.pool).await
     }
 
     /// Gives a connection back, unless it is lost.
@@ -120,7 +122,26 @@ impl Connections {
 
     /// A connection for a snapshot.
     pub(crate) async fn take_view(&self) -> Result<PoolConnection<Postgres>> {
-        self.views.acquire().await.map_err(from_engine)
+        self.take_from(&self.views).await
+    }
+
+    /// Where a server is not there, the pool waits for it. Where something stands in for the server, that takes connections and
+    /// closes them, this does.
+    async fn take_from(&self, pool: &PgPool) -> Result<PoolConnection<Postgres>> {
+        let began = Instant::now();
+        loop {
+            let error = match pool.acquire().await {
+                Ok(taken) => return Ok(taken),
+                Err(error) => from_engine(error),
+            };
+            if !is_lost(&error) || is_answer(&error) {
+                return Err(error);
+            }
+            if began.elapsed() >= self.patience {
+                return Err(Error::new(ErrorKind::Io, "the server did not answer in time").with_source(error));
+            }
+            sleep(PAUSE).await;
+        }
     }
 
     /// Waits for what is asked over a connection, but not for ever: as long as a statement may take, and a little. A connection over

@@ -25,7 +25,7 @@ pub struct PostgresOptions {
     /// limit. 10,000 unless set.
     pub lock_timeout_ms: u64,
     /// Milliseconds of idleness after which a connection is asked whether it is still there, before something is sent that
-    /// must not be sent twice. 1,000 unless set.
+    /// must not be sent twice. Where one was lost, the others are asked as well. 1,000 unless set.
     pub idle_check_ms: u64,
     /// Milliseconds between looks for what other processes have committed, while somebody waits for a change. Usually they
     /// announce it, and nothing is found; a process that was killed between commit and announcement did not. 1,000 unless set, at

@@ -6,12 +6,32 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use futures_util::future::join_all;
-use strongroom_core::store::{KeyRange, Limits, Read as _, Revision, Store as _};
+use strongroom_core::store::{Batch, Content, KeyRange, Limits, Read as _, Revision, Store as _, Write};
 use strongroom_core::{ErrorKind, Limit};
 use strongroom_postgres::{Postgres, PostgresOptions, Server};
 use tokio::runtime::Runtime;
 
-use crate::site::{NAMESPACE, Site, commit, failed, get, keys, put, run, stamped, until, with};
+use crate::site::{NAMESPACE, Site, commit, failed, get, key, keys, put, run, scan, stamped, until, with};
+
+pub(crate) fn a_value_of_sixteen_mebibytes_is_kept() {
+    const BYTES: usize = 16 << 20;
+    run(async {
+        let site = Site::new();
+        let store = site.open().await;
+        let value: Vec<u8> = (0..BYTES).map(|at| ((at * at) >> 7) as u8).collect();
+        let write =
+            |value: Vec<u8>| Batch { writes: [(key("large"), Write::Put(value.into()))].into(), ..Batch::default() };
+        let revision = commit(&store, write(value.clone())).await.unwrap();
+        let same = |content: &Content| matches!(content, Content::Value(found) if **found == value);
+        assert!(same(&get(&store, "large").await.unwrap().unwrap().content));
+        let page = store.scan(&scan(KeyRange::ALL)).await.unwrap();
+        assert!(
+            matches!(&page.entries[..], [entry] if entry.revision == revision && entry.content.as_ref().is_some_and(same))
+        );
+        let error = commit(&store, write(vec![0; BYTES + 1])).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Limit(Limit::ValueBytes));
+    });
+}
 
 pub(crate) fn snapshots_beyond_the_limit_are_refused() {
     const SNAPSHOTS: usize = 3;

@@ -9,7 +9,7 @@ use strongroom_core::{ErrorKind, Result};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::site::{commit, puts, scan};
+use crate::site::{commit, guarded, puts, scan};
 
 /// Rows that each commit writes.
 const ROWS: [&str; 3] = ["a", "b", "c"];
@@ -59,7 +59,9 @@ impl Load {
                 let mut attempts = Vec::new();
                 while !ends.load(Ordering::SeqCst) {
                     let name = format!("{name}/{}/", attempts.len());
-                    let answer = commit(&*store, puts(ROWS.map(|row| format!("{name}{row}")))).await;
+                    // Made a second time in silence, it would meet its own rows.
+                    let rows = ROWS.map(|row| format!("{name}{row}"));
+                    let answer = commit(&*store, guarded(&rows[0], None, puts(&rows))).await;
                     if answer.is_ok() {
                         counts.send_modify(|counts| counts[writer] += 1);
                     }

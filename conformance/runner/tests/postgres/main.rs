@@ -8,6 +8,7 @@ mod load;
 mod namespaces;
 mod opening;
 mod readonly;
+mod reads;
 mod resets;
 mod restarts;
 mod site;
@@ -36,11 +37,13 @@ tests! {
         what_was_lost_before_the_commit_was_sent_is_made_again,
         a_group_of_several_calls_is_there_whole_or_not_at_all,
         the_database_passes_on_what_is_unknown_and_writes_once,
+        of_commits_after_the_loss_of_all_connections_one_is_unknown_at_most;
+    reads:
         reads_are_made_again,
         reads_outlive_the_loss_of_all_connections,
-        of_commits_after_the_loss_of_all_connections_one_is_unknown_at_most,
         a_snapshot_whose_connection_was_lost_has_expired_and_shows_nothing_else,
         who_waits_for_a_change_survives_a_cut_and_a_restart,
+        who_asks_while_nobody_answers_waits_for_the_server,
         opening_can_be_cut_anywhere_and_done_again;
     storms:
         commits_that_others_break_off_are_made_again,
@@ -70,8 +73,7 @@ tests! {
         what_cannot_be_reached_is_named,
         a_password_is_asked_for_and_never_shown,
         without_encryption_what_requires_it_is_refused,
-        a_certificate_is_checked_against_its_root,
-        a_value_of_sixteen_mebibytes_is_kept;
+        a_certificate_is_checked_against_its_root;
     tables:
         tables_of_another_program_are_not_touched,
         a_newer_format_is_refused,
@@ -84,6 +86,7 @@ tests! {
         who_has_a_removed_namespace_open_is_told_that_it_is_closed,
         names_with_quotes_and_of_a_thousand_bytes_are_kept_apart;
     bounds:
+        a_value_of_sixteen_mebibytes_is_kept,
         snapshots_beyond_the_limit_are_refused,
         one_connection_serves_many_tasks,
         what_is_dropped_at_any_await_leaves_the_store_usable,

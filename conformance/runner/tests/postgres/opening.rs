@@ -5,8 +5,8 @@ use std::path::Path;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use strongroom_conformance_servers::{Postgres as Program, PostgresOptions as ProgramOptions};
+use strongroom_core::ErrorKind;
 use strongroom_core::store::Store as _;
-use strongroom_core::{ErrorKind, Limit};
 use strongroom_postgres::{Postgres, PostgresOptions, Server};
 
 use crate::site::{NAMESPACE, Site, commit, failed, puts, run, url_at, with};
@@ -126,28 +126,5 @@ pub(crate) fn a_certificate_is_checked_against_its_root() {
         }
         open(&by_name, "verify-ca", Some(&right)).await.unwrap();
         open(&by_address, "require", None).await.unwrap();
-    });
-}
-
-pub(crate) fn a_value_of_sixteen_mebibytes_is_kept() {
-    use strongroom_core::store::{Batch, KeyRange, Read as _, Write};
-
-    use crate::site::{get, key, scan};
-    const BYTES: usize = 16 << 20;
-    run(async {
-        let site = Site::new();
-        let store = site.open().await;
-        let value: Vec<u8> = (0..BYTES).map(|at| (at * at >> 7) as u8).collect();
-        let write =
-            |value: Vec<u8>| Batch { writes: [(key("large"), Write::Put(value.into()))].into(), ..Batch::default() };
-        let revision = commit(&store, write(value.clone())).await.unwrap();
-        let same = |content: &strongroom_core::store::Content| matches!(content, strongroom_core::store::Content::Value(found) if **found == value);
-        assert!(same(&get(&store, "large").await.unwrap().unwrap().content));
-        let page = store.scan(&scan(KeyRange::ALL)).await.unwrap();
-        assert!(
-            matches!(&page.entries[..], [entry] if entry.revision == revision && entry.content.as_ref().is_some_and(same))
-        );
-        let error = commit(&store, write(vec![0; BYTES + 1])).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Limit(Limit::ValueBytes));
     });
 }

@@ -1,21 +1,20 @@
-//! A connection that is reset before, during and after a commit, a read, a snapshot, a wait and an open.
+//! A connection that is reset before, during and after a commit.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures_util::future::join_all;
-use strongroom_conformance_servers::{Mode, Moment, Postgres as Program, PostgresOptions as ProgramOptions, Proxy};
+use strongroom_conformance_servers::{Mode, Moment, Postgres as Program, PostgresOptions as ProgramOptions};
 use strongroom_core::store::{Batch, KeyRange, Outcome, Read as _, Revision, Store as _, Write};
 use strongroom_core::{Database, ErrorKind, Record, Result, Schema};
 use strongroom_postgres::{Postgres, PostgresOptions};
 
-use crate::site::{
-    NAMESPACE, Site, checking, commit, failed, get, guarded, key, keys, put, puts, run, scan, stamped, text, until,
-    url_at,
-};
+use crate::site::{NAMESPACE, Site, checking, commit, failed, key, keys, put, puts, run, stamped, url_at};
 
 /// When the connection is lost in which nobody knows whether the commit has happened.
-const LOST: [Moment; 3] = [Moment::Before, Moment::During, Moment::After];
+pub(crate) const LOST: [Moment; 3] = [Moment::Before, Moment::During, Moment::After];
+
+/// Connections of a store that loses all of them.
+const CONNECTIONS: u32 = 8;
 
 /// The statement that commits, and the one that ends a transaction of several.
 const CALL: &str = "commit_1";
@@ -109,7 +108,7 @@ pub(crate) fn a_commit_that_was_lost_on_its_way_is_unknown_and_is_there_whole_or
         for (shape, moment) in
             [Shape::One, Shape::Ten, Shape::Dropped].into_iter().flat_map(|shape| LOST.map(|at| (shape, at)))
         {
-            // One of its own: nothing else of it is under way that the fault could strike at.
+            // One of its own, closed at the end: nothing else is under way that the fault could strike at.
             let store = site.open().await;
             let prefix = format!("{shape:?}/{moment:?}/");
             shape.prepare(&beside, &prefix).await;
@@ -126,6 +125,7 @@ pub(crate) fn a_commit_that_was_lost_on_its_way_is_unknown_and_is_there_whole_or
                 Moment::After => assert_eq!(found, done, "{prefix}: the server has answered"),
                 _ => assert!([done, not_done].contains(&found), "{prefix}: {found} rows"),
             }
+            store.close().await.unwrap();
         }
         for shape in [Shape::One, Shape::Ten, Shape::Dropped] {
             let store = site.open().await;
@@ -136,6 +136,7 @@ pub(crate) fn a_commit_that_was_lost_on_its_way_is_unknown_and_is_there_whole_or
             assert!(outcomes.iter().all(|outcome| outcome.revision().is_some()), "{outcomes:?}");
             assert_eq!(keys(&beside, &prefix).await.unwrap().len(), shape.rows().0, "{prefix}");
             shape.change(&store, &prefix).await.unwrap();
+            store.close().await.unwrap();
         }
     });
 }
@@ -228,62 +229,6 @@ async fn newest(store: &Postgres) -> Revision {
     store.get(&[]).await.unwrap().as_of
 }
 
-pub(crate) fn reads_are_made_again() {
-    run(async {
-        let site = Site::new();
-        let store = site.open().await;
-        commit(&store, rows("row/", 0..5)).await.unwrap();
-        let statements = ["r.key = ANY($2)", "SELECT n.revision, r.*", "SELECT n.revision, r.count"];
-        for moment in [Moment::Before, Moment::During, Moment::After, Moment::Answered] {
-            for (at, statement) in statements.iter().enumerate() {
-                let struck = site.proxy.struck();
-                site.proxy.fail_at(moment, statement);
-                match at {
-                    0 => assert_eq!(get(&store, "row/1").await.unwrap().map(|row| text(&row)), Some("row/1".into())),
-                    1 => assert_eq!(keys(&store, "row/").await.unwrap().len(), 5),
-                    _ => assert_eq!(store.summarize(&KeyRange::prefix(b"row/")).await.unwrap().rows, 5),
-                }
-                assert_eq!(site.proxy.struck(), struck + 1, "{moment:?} {statement}");
-            }
-        }
-        // Not without end.
-        site.proxy.refuse(true);
-        site.proxy.cut();
-        let impatient = PostgresOptions { connect_timeout_ms: 200, ..checking() };
-        failed(impatient.open(&site.url(NAMESPACE)).await, ErrorKind::Io, "open");
-    });
-}
-
-/// A store with so many connections, none of which is asked whether it is still there because it was idle.
-async fn trusting(site: &Site) -> Postgres {
-    let options =
-        PostgresOptions { connections_max: CONNECTIONS, idle_check_ms: 600_000, ..PostgresOptions::default() };
-    options.open(&site.url(NAMESPACE)).await.unwrap()
-}
-
-/// Reads at once, so that each connection is used, and then loses all of them.
-async fn lose_all(site: &Site, store: &Postgres) {
-    let reads = (0..CONNECTIONS * 2).map(|_| keys(store, "row"));
-    for read in join_all(reads).await {
-        assert_eq!(read.unwrap(), ["row"]);
-    }
-    site.proxy.cut();
-}
-
-const CONNECTIONS: u32 = 8;
-
-pub(crate) fn reads_outlive_the_loss_of_all_connections() {
-    run(async {
-        let site = Site::new();
-        let store = trusting(&site).await;
-        put(&store, "row").await.unwrap();
-        for _ in 0..5 {
-            lose_all(&site, &store).await;
-            assert_eq!(keys(&store, "row").await.unwrap(), ["row"]);
-        }
-    });
-}
-
 pub(crate) fn of_commits_after_the_loss_of_all_connections_one_is_unknown_at_most() {
     run(async {
         let site = Site::new();
@@ -299,88 +244,18 @@ pub(crate) fn of_commits_after_the_loss_of_all_connections_one_is_unknown_at_mos
     });
 }
 
-pub(crate) fn a_snapshot_whose_connection_was_lost_has_expired_and_shows_nothing_else() {
-    run(async {
-        let site = Site::new();
-        let store = site.open().await;
-        put(&store, "row/1").await.unwrap();
-        // Taken while the connection is lost: another is taken.
-        for moment in [Moment::Before, Moment::During, Moment::After, Moment::Answered] {
-            site.proxy.fail_at(moment, "ISOLATION LEVEL REPEATABLE READ");
-            let snapshot = store.snapshot().await.unwrap();
-            if moment == Moment::Answered {
-                failed(keys(&*snapshot, "row/").await, ErrorKind::SnapshotExpired, "scan");
-            } else {
-                assert_eq!(keys(&*snapshot, "row/").await.unwrap().len(), 1, "{moment:?}");
-            }
-        }
-        for moment in [Moment::Before, Moment::During, Moment::After] {
-            let snapshot = store.snapshot().await.unwrap();
-            put(&store, &format!("row/{moment:?}")).await.unwrap();
-            site.proxy.fail_at(moment, "SELECT n.revision");
-            failed(keys(&*snapshot, "row/").await, ErrorKind::SnapshotExpired, "scan");
-            failed(get(&*snapshot, "row/1").await, ErrorKind::SnapshotExpired, "get");
-        }
-        let snapshots = [store.snapshot().await.unwrap(), store.snapshot().await.unwrap()];
-        site.proxy.cut();
-        put(&store, "row/last").await.unwrap();
-        for snapshot in &snapshots {
-            for _ in 0..2 {
-                failed(keys(&**snapshot, "row/").await, ErrorKind::SnapshotExpired, "scan");
-                failed(snapshot.summarize(&KeyRange::ALL).await, ErrorKind::SnapshotExpired, "summarize");
-            }
-        }
-        assert_eq!(
-            store.snapshot().await.unwrap().scan(&scan(KeyRange::prefix(b"row/"))).await.unwrap().entries.len(),
-            5
-        );
-    });
+/// A store with so many connections, none of which is asked whether it is still there because it was idle.
+pub(crate) async fn trusting(site: &Site) -> Postgres {
+    let options =
+        PostgresOptions { connections_max: CONNECTIONS, idle_check_ms: 600_000, ..PostgresOptions::default() };
+    options.open(&site.url(NAMESPACE)).await.unwrap()
 }
 
-pub(crate) fn who_waits_for_a_change_survives_a_cut_and_a_restart() {
-    run(async {
-        let mut server = Program::start(&ProgramOptions::default()).unwrap();
-        let proxy = Proxy::to(server.address()).unwrap();
-        let store = Arc::new(checking().open(&url_at(&server, proxy.address())).await.unwrap());
-        let beside = checking().open(&url_at(&server, server.address())).await.unwrap();
-        let mut last = put(&beside, "first").await.unwrap();
-        for restart in [false, true, false, true] {
-            // Nothing more is to come.
-            until(|| async { store.changed(Revision::ZERO).await.unwrap() == last }).await;
-            let waits = store.clone();
-            let waiter = tokio::spawn(async move { waits.changed(last).await });
-            until(|| async { server_listens(&server) }).await;
-            if restart {
-                server.restart().unwrap();
-            } else {
-                proxy.cut();
-            }
-            assert!(!waiter.is_finished(), "nothing was committed");
-            last = put(&beside, "next").await.unwrap();
-            assert_eq!(waiter.await.unwrap().unwrap(), last);
-        }
-    });
-}
-
-fn server_listens(server: &Program) -> bool {
-    server.query("SELECT count(*) > 0 FROM pg_stat_activity WHERE query LIKE 'LISTEN%'").unwrap() == "t"
-}
-
-pub(crate) fn opening_can_be_cut_anywhere_and_done_again() {
-    const STATEMENTS: [&str; 6] =
-        ["to_regproc", "BEGIN", "pg_advisory_xact_lock", "CREATE TABLE", "CREATE OR REPLACE FUNCTION", "COMMIT"];
-    run(async {
-        for moment in LOST {
-            for statement in STATEMENTS.into_iter().chain(["INSERT INTO"]) {
-                let site = Site::new();
-                site.proxy.fail_at(moment, statement);
-                failed(checking().open(&site.url(NAMESPACE)).await, ErrorKind::Io, "open");
-                assert_eq!(site.proxy.struck(), 1, "{moment:?} {statement}");
-                let store = site.open().await;
-                let revision = commit(&store, guarded("row", None, puts(["row"]))).await.unwrap();
-                assert_eq!(revision, Revision(1), "{moment:?} {statement}");
-                assert_eq!(site.query("SELECT count(*) FROM :schema.namespaces"), "1", "{moment:?} {statement}");
-            }
-        }
-    });
+/// Reads at once, so that each connection is used, and then loses all of them.
+pub(crate) async fn lose_all(site: &Site, store: &Postgres) {
+    let reads = (0..CONNECTIONS * 2).map(|_| keys(store, "row"));
+    for read in join_all(reads).await {
+        assert_eq!(read.unwrap(), ["row"]);
+    }
+    site.proxy.cut();
 }

@@ -100,9 +100,12 @@ impl Link {
                     *lock(&self.strikes) = Some((number, moment));
                 }
             }
+            if moment == Some(Moment::During) {
+                // The server may answer, and the client be left, before we go on after this.
+                self.faults.count();
+            }
             self.server.write_all(&request.bytes)?;
             if moment == Some(Moment::During) {
-                self.faults.count();
                 self.client.reset();
                 return Ok(());
             }
