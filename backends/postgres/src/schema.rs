@@ -99,6 +99,10 @@ mod tests {
     #[test]
     fn a_changed_function_has_another_number() {
         let text: String = super::COMMIT.lines().filter(|line| !line.trim_start().starts_with("--")).collect();
-        assert_eq!(crc32fast::hash(text.as_bytes()), 1_717_597_790, "raise the number of commit_1, then put its new hash here");
+        assert_eq!(
+            crc32fast::hash(text.as_bytes()),
+            1_717_597_790,
+            "raise the number of commit_1, then put its new hash here"
+        );
     }
 }

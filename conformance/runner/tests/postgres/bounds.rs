@@ -56,7 +56,7 @@ pub(crate) fn snapshots_beyond_the_limit_are_refused() {
         }
         // In the server none is left behind.
         let open =
-            "SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction' AND query LIKE '%:schema.%'";
+            "SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction' AND query LIKE '%:schema%'";
         until(|| async { site.query(open) == "0" }).await;
     });
 }
