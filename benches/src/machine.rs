@@ -31,14 +31,13 @@ pub struct Machine {
 impl Machine {
     /// This one.
     pub fn this() -> Self {
-        let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
         let (avx2, sha_ni) = features();
         Machine {
             cpu: cpu(),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             avx2,
             sha_ni,
-            system: format!("{} {} {}", std::env::consts::OS, kernel.trim(), std::env::consts::ARCH),
+            system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
             strongroom: env!("CARGO_PKG_VERSION"),
             cipher: if cfg!(feature = "ring") { "ring" } else { "RustCrypto" },
             sqlite: rusqlite::version(),
