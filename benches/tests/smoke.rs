@@ -4,7 +4,8 @@ use std::process::Command;
 
 #[test]
 fn the_ratios_print_each_figure_with_its_limit() -> Result<(), Box<dyn std::error::Error>> {
-    let ratios = Command::new(env!("CARGO_BIN_EXE_strongroom-benches")).args(["ratios", "--quick", "--json"]).output()?;
+    let ratios =
+        Command::new(env!("CARGO_BIN_EXE_strongroom-benches")).args(["ratios", "--quick", "--json"]).output()?;
     assert!(ratios.status.success(), "{}", String::from_utf8_lossy(&ratios.stderr));
     let printed: serde_json::Value = serde_json::from_slice(&ratios.stdout)?;
     let figures = printed["figures"].as_array().ok_or("there are no figures")?;

@@ -48,7 +48,7 @@ pub(crate) fn what_is_wrong_with_a_url_is_one_line(server: &Postgres) {
         (format!("{elsewhere}?namespace=a"), 1, ["the database does not exist", "create it first"]),
         (url.clone(), 2, ["--store: ", "names no namespace: add ?namespace=NAME"]),
         (format!("{guarded}?namespace="), 2, ["--store: ", "names no namespace: add ?namespace=NAME"]),
-        (format!("{url}?namespace=a&scheme=b"), 2, ["--store: ", "a parameter that is neither namespace nor schema"]),
+        (format!("{url}?namespace=a&scheme=b"), 2, ["--store: ", "a parameter that is not known here"]),
         (format!("{url}?namespace=a&schema=Rooms"), 2, ["--store: ", "a schema's name"]),
         (format!("{url}?namespace=a&sslmode=mistyped"), 2, ["--store: ", "no URL like postgres://"]),
         ("postgres://me:mis/typed@host/chat?namespace=a".to_owned(), 2, ["--store: ", "no URL like postgres://"]),
