@@ -1,5 +1,5 @@
 //! What the store costs over SQL written by hand for the same rows: a durable save of five rows, a get, and a page of 50 with
-//! targets; and what a group of 64 saves costs over as many one by one. Both on the same server, in one run and in turns;
+//! targets; and how much faster 64 writers at the same time are than one by one. Both on the same server, in one run and in turns;
 //! medians: `cargo run --release -p strongroom-postgres --example raw postgres://user@host/database [rounds]`.
 //!
 //! It writes into the schemas `raw_ours` and `raw_hand`, and removes both at the end.
@@ -7,17 +7,30 @@
 
 use std::error::Error;
 use std::ops::Bound;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{Executor, PgPool, Row};
 use strongroom_core::store::{Batch, Fetch, Guard, KeyRange, LinkTo, Read, Scan, Store, StoredKey, Write};
+use strongroom_core::{Database, Record, Schema};
 use strongroom_postgres::{Postgres, Server};
 
 const MESSAGES: u32 = 20_000;
 const PAGE: usize = 50;
 const GROUP: u32 = 64;
 const VALUE: [u8; 300] = [7; 300];
+
+/// A record with an index, as `writers` save it.
+#[derive(Record, Serialize, Deserialize)]
+#[record(id = 1, name = "notes", key(room, id), crate = ::strongroom_core)]
+#[index(id = 1, name = "by_id", on(id: ordered))]
+struct Note {
+    room: u32,
+    id: u32,
+    text: String,
+}
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -53,8 +66,8 @@ async fn measure(url: String, rounds: u32) -> Result<()> {
     saves(&store, &raw, rounds).await?;
     gets(&store, &raw, rounds).await?;
     pages(&store, &raw, rounds).await?;
-    groups(&store, rounds.div_ceil(25)).await?;
     store.close().await?;
+    writers(server.namespace("two").await?, rounds.div_ceil(10)).await?;
     server.close().await;
     raw.execute("DROP SCHEMA raw_ours, raw_hand CASCADE").await?;
     Ok(())
@@ -113,25 +126,34 @@ async fn pages(store: &Postgres, raw: &PgPool, rounds: u32) -> Result<()> {
     Ok(())
 }
 
-/// The store against itself: batches that wait for each other, and the same in one call.
-async fn groups(store: &Postgres, rounds: u32) -> Result<()> {
+/// The store against itself: writers that wait at the same time, whose batches the database commits together, and one after
+/// another.
+async fn writers(store: Postgres, rounds: u32) -> Result<()> {
+    let db = Database::open(Arc::new(store), Schema::builder("raw", 1).collection::<Note>().build()?).await?;
     let mut times = [const { Vec::new() }; 2];
     for round in 0..=rounds {
+        let notes = |room: u32| (0..GROUP).map(move |id| Note { room, id, text: "x".repeat(VALUE.len()) });
         let start = Instant::now();
-        store.commit((0..GROUP).map(|one| save("g", round * GROUP + one)).collect()).await?;
+        let writers = notes(2 * round).map(|note| {
+            let db = db.clone();
+            tokio::spawn(async move { db.insert(&note).await })
+        });
+        for writer in writers.collect::<Vec<_>>() {
+            writer.await??;
+        }
         times[0].push(start.elapsed());
         let start = Instant::now();
-        for one in 0..GROUP {
-            store.commit(vec![save("h", round * GROUP + one)]).await?;
+        for note in notes(2 * round + 1) {
+            db.insert(&note).await?;
         }
         times[1].push(start.elapsed());
     }
     let [together, alone] = times.each_mut().map(median);
     println!(
-        "{GROUP} saves: in a group {together:.0} µs, one by one {alone:.0} µs, {:.1} times as fast",
+        "{GROUP} writers: at the same time {together:.0} µs, one by one {alone:.0} µs, {:.1} times as fast",
         alone / together
     );
-    Ok(())
+    Ok(db.close().await?)
 }
 
 fn print(what: &str, mut times: [Vec<Duration>; 2]) {

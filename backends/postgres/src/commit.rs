@@ -140,7 +140,9 @@ fn numbers(row: &sqlx::postgres::PgRow) -> Result<Vec<i64>> {
 /// Whether a transaction that ended with this error surely has not happened: the server says so, and is still there. What says that
 /// the connection ends may come from a pooler, or after the commit.
 fn is_failure(error: &Error) -> bool {
-    !is_lost(error) && (is_answer(error) || error.kind() != ErrorKind::Io)
+    // There was nothing to commit to.
+    let is_removed = error.kind() == ErrorKind::Closed;
+    !is_lost(error) && (is_answer(error) || is_removed)
 }
 
 fn unknown(error: Error) -> Error {
