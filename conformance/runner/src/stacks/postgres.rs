@@ -87,7 +87,7 @@ impl Factory for PostgresFactory {
             [("namespace", namespace(place)), ("application_name", format!("{}{}", process::id(), mark(place)))];
         url.query_pairs_mut().extend_pairs(named);
         let (limits, clock) = (settings.limits, settings.clock.clone());
-        let options = PostgresOptions { limits, clock, connections_max: 4, ..PostgresOptions::default() };
+        let options = PostgresOptions { limits, clock, connections_max: 2, ..PostgresOptions::default() };
         Ok(Arc::new(options.open(url.as_str()).await?))
     }
 
