@@ -11,6 +11,7 @@ use strongroom_core::store::{Batch, Guard, KeyRange, Outcome};
 use strongroom_core::{Error, ErrorKind, Result};
 use tokio::time::sleep;
 
+use crate::connections::LONG;
 use crate::error::{damaged, from_engine, is_answer, is_lost, is_transient, removed};
 use crate::group::{Call, Group, outcome};
 use crate::store::Place;
@@ -38,9 +39,6 @@ pub(crate) async fn drop_range(place: &Place, range: &KeyRange, guards: &[Guard]
     let answered = place.attempts(Step::Together(std::slice::from_ref(&call))).await?;
     outcome(*answered.first().ok_or_else(damaged)?)
 }
-
-/// How long a transaction of more than one call, or one that drops a range, may take for each of its statements.
-const LONG: Duration = Duration::from_secs(60 * 60);
 
 /// What is done in one transaction.
 #[derive(Clone, Copy)]

@@ -17,6 +17,8 @@ use crate::settings;
 const STATEMENTS_KEPT: usize = 32;
 /// Connections of snapshots beyond their limit: those that are on their way back.
 const VIEWS_SPARE: u32 = 4;
+/// How long each statement of a transaction may take that writes much, or removes much.
+pub(crate) const LONG: Duration = Duration::from_secs(60 * 60);
 /// Between two attempts to connect.
 const PAUSE: Duration = Duration::from_millis(10);
 /// How much longer than a statement may take its answer is waited for. A machine that is gone without a word is noticed only so.

@@ -10,7 +10,7 @@ use strongroom_core::store::tasks;
 use strongroom_core::{Error, ErrorKind, Result};
 use tokio::runtime::Handle;
 
-use crate::connections::Connections;
+use crate::connections::{Connections, LONG};
 use crate::error::{NAME, from_engine, is_undefined};
 use crate::options::PostgresOptions;
 use crate::signals::Signals;
@@ -168,7 +168,7 @@ impl Server {
         let remove = |turn| async move {
             let _turn: tasks::Turn<()> = turn;
             let mut connection = wire.connections.take().await?;
-            let removed = remove(&mut connection, &wire, &name).await;
+            let removed = wire.connections.answer_within(LONG, remove(&mut connection, &wire, &name)).await;
             Connections::give_back(connection, removed)
         };
         let removed = tasks::complete(&self.inner.runtime, &Arc::default(), remove).await;
@@ -193,8 +193,8 @@ impl Server {
 async fn remove(connection: &mut PgConnection, wire: &Wire, name: &str) -> Result<bool> {
     let text = |sql: &str| wire.statements.text(sql);
     let mut transaction = connection.begin().await.map_err(from_engine)?;
-    let unlimited = sqlx::raw_sql(text("SET LOCAL statement_timeout = 0"));
-    unlimited.execute(&mut *transaction).await.map_err(from_engine)?;
+    let long = format!("SET LOCAL statement_timeout = {}", LONG.as_millis());
+    sqlx::raw_sql(text(&long)).execute(&mut *transaction).await.map_err(from_engine)?;
     // Whoever commits to it is waited for, and finds nothing afterwards.
     let removed = sqlx::query(text("DELETE FROM :schema.namespaces WHERE name = $1 RETURNING id")).bind(name);
     let removed = match removed.fetch_optional(&mut *transaction).await.map_err(from_engine) {

@@ -21,6 +21,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
+use crate::connections::Connections;
 use crate::error::{damaged, from_engine};
 use crate::row;
 use crate::server::Wire;
@@ -123,8 +124,10 @@ impl Signals {
         }
         let query = sqlx::query(wire.statements.newest_of.clone()).bind(&namespaces);
         let mut connection = wire.connections.take().await?;
+        let found = async { query.fetch_all(&mut *connection).await.map_err(from_engine) };
+        let found = wire.connections.answer(found).await;
         let mut revisions = HashMap::new();
-        for found in query.fetch_all(&mut *connection).await.map_err(from_engine)? {
+        for found in Connections::give_back(connection, found)? {
             revisions.insert(row::number(&found, 0)?.ok_or_else(damaged)?, row::revision(&found, 1)?);
         }
         let state = self.lock();
@@ -192,11 +195,13 @@ impl Wire {
             payload.join(" ")
         );
         let mut connection = self.connections.take().await?;
-        let sent = connection.execute(AssertSqlSafe(sql)).await;
+        let sent = async { connection.execute(AssertSqlSafe(sql)).await.map(drop).map_err(from_engine) };
+        let sent = self.connections.answer(sent).await;
         if sent.is_err() {
+            // Its transaction may be open.
             connection.close_on_drop();
         }
-        sent.map(drop).map_err(from_engine)
+        sent
     }
 
     async fn listener(&self) -> Option<PgListener> {

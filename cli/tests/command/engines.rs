@@ -1,29 +1,8 @@
-use serde_json::Value;
 use strongroom::cache::CacheOptions;
 use strongroom::matrix::{self, Message};
 use strongroom::{Database, open};
 
-use crate::place::{Place, ROOM, lines, messages};
-
-/// Every page of a room, on one store.
-fn pages(place: &Place, store: &str) -> Vec<Value> {
-    let mut pages: Vec<Value> = Vec::new();
-    loop {
-        let mut arguments = vec!["timeline", ROOM, "--limit", "7", "--store", store, "--plain"];
-        if let Some(last) = pages.last() {
-            match last["next"].as_str() {
-                Some(next) => arguments.extend(["--before", next]),
-                None => return pages,
-            }
-        }
-        let mut page = place.json(arguments);
-        for message in page["messages"].as_array_mut().unwrap() {
-            // When it was imported.
-            message.as_object_mut().unwrap().remove("stored_at").unwrap();
-        }
-        pages.push(page);
-    }
-}
+use crate::place::{Place, ROOM, lines, messages, pages};
 
 /// In clear: what is encrypted has another order among messages of one time in every store.
 #[test]

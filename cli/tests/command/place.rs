@@ -190,3 +190,23 @@ pub(crate) fn element_export(events: &[Value]) -> String {
     });
     serde_json::to_string_pretty(&export).unwrap()
 }
+
+/// Every page of a room, on one store.
+pub(crate) fn pages(place: &Place, store: &str) -> Vec<Value> {
+    let mut pages: Vec<Value> = Vec::new();
+    loop {
+        let mut arguments = vec!["timeline", ROOM, "--limit", "7", "--store", store, "--plain"];
+        if let Some(last) = pages.last() {
+            match last["next"].as_str() {
+                Some(next) => arguments.extend(["--before", next]),
+                None => return pages,
+            }
+        }
+        let mut page = place.json(arguments);
+        for message in page["messages"].as_array_mut().unwrap() {
+            // When it was imported.
+            message.as_object_mut().unwrap().remove("stored_at").unwrap();
+        }
+        pages.push(page);
+    }
+}
