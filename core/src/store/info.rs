@@ -96,6 +96,6 @@ pub struct Compaction {
 /// What a store holds on its medium.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Usage {
-    /// Bytes of files or of memory.
+    /// Bytes of files, of a server's tables or of memory. Space that was freed and not given back counts, and is used again.
     pub bytes: u64,
 }

@@ -80,7 +80,8 @@ tests! {
         a_function_that_was_dropped_is_made_again,
         tables_that_are_not_ours_are_corrupt,
         sixteen_processes_that_open_a_new_schema_all_open_it,
-        a_role_without_the_right_to_create_opens_what_is_there;
+        a_role_without_the_right_to_create_opens_what_is_there,
+        usage_is_that_of_all_tables;
     namespaces:
         namespaces_are_listed_found_and_removed,
         who_has_a_removed_namespace_open_is_told_that_it_is_closed,

@@ -1,7 +1,7 @@
 //! What can be found in the database instead of what was left there.
 
 use strongroom_core::ErrorKind;
-use strongroom_core::store::Revision;
+use strongroom_core::store::{Revision, Store};
 use strongroom_postgres::Postgres;
 
 use crate::site::child::Child;
@@ -122,5 +122,20 @@ pub(crate) fn a_role_without_the_right_to_create_opens_what_is_there() {
         put(&Postgres::open(&limited(&site, "another")).await.unwrap(), "row").await.unwrap();
         let error = failed(Postgres::open(&limited(&Site::new(), NAMESPACE)).await, ErrorKind::Io, "open");
         assert!(error.to_string().contains("lacks a permission"), "{error}");
+    });
+}
+
+/// In a schema of its own: where others write and remove, their space is used again first.
+pub(crate) fn usage_is_that_of_all_tables() {
+    run(async {
+        let site = Site::new();
+        let store = open(&site).await.unwrap();
+        let empty = store.usage().await.unwrap().bytes;
+        let namespaces = "SELECT pg_total_relation_size(':schema.namespaces') + pg_total_relation_size(':schema.rows')";
+        assert_eq!(empty.to_string(), site.query(namespaces));
+        put(&store, "row").await.unwrap();
+        let one = store.usage().await.unwrap().bytes;
+        assert!(one > empty, "{one} bytes after {empty}");
+        assert_eq!(one.to_string(), site.query(namespaces));
     });
 }
