@@ -205,6 +205,11 @@ impl KeyCodec for BlindingCodec {
         self.0.keys()?.blind(self.0.database, component, key);
         Ok(())
     }
+
+    /// The key is a part of what is authenticated.
+    fn binds_values(&self) -> bool {
+        true
+    }
 }
 
 /// Keys derived from others, kept because a derivation costs as much as a few uses.

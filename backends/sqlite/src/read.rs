@@ -55,6 +55,9 @@ pub(crate) async fn scan(connection: &mut SqliteConnection, scan: &Scan, limits:
     let mut entries = Vec::with_capacity(scan.limit.min(1_024));
     let mut bytes = 0;
     let mut more = false;
+    // The engine makes the next rows meanwhile, and memory is given back and taken under one lock of its own: given back one by one, the rows
+    // would make it wait.
+    let mut taken = Vec::with_capacity(scan.limit.min(1_024));
     let mut results = statements::scan(scan).fetch(connection);
     while let Some(columns) = results.try_next().await.map_err(from_engine)? {
         as_of = Some(row::revision(&columns, 0)?);
@@ -77,6 +80,7 @@ pub(crate) async fn scan(connection: &mut SqliteConnection, scan: &Scan, limits:
             entry.content = Some(row.content);
         }
         entries.push(entry);
+        taken.push(columns);
     }
     Ok(Page { as_of: as_of.ok_or_else(damaged)?, entries, more })
 }

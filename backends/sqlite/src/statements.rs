@@ -31,6 +31,10 @@ pub(crate) const BEGIN_READ: &str = "BEGIN; ";
 /// Begins a transaction that writes: waits until no other does.
 pub(crate) const BEGIN_WRITE: &str = "BEGIN IMMEDIATE; ";
 
+/// How many rows there may be. Without the sign the planner looks at the number itself: the statement would be prepared anew each time that
+/// one is bound, which takes as long as ten rows.
+const LIMIT: &str = "LIMIT +?";
+
 /// Keys in one statement; SQLite binds 32,766 values at most.
 pub(crate) const KEYS_MAX: usize = 16_384;
 /// Rows in one statement that writes.
@@ -113,7 +117,7 @@ pub(crate) fn scan(scan: &Scan) -> Query {
                 WHEN r.link = -1 THEN r.value END";
     }
     let order = if scan.reverse { "DESC" } else { "ASC" };
-    write!(sql, " WHERE s.id = 1 ORDER BY r.key {order} LIMIT ?").ok();
+    write!(sql, " WHERE s.id = 1 ORDER BY r.key {order} {LIMIT}").ok();
     let query = bind_range(sqlx::query(AssertSqlSafe(sql)), &scan.range);
     query.bind(i64::try_from(scan.limit).unwrap_or(i64::MAX).saturating_add(1))
 }
@@ -129,7 +133,7 @@ pub(crate) fn summarize(range: &KeyRange) -> Query {
 pub(crate) fn count(range: &KeyRange, expected: u64) -> Query {
     let mut sql = "SELECT count(*), max(revision) FROM (SELECT r.revision FROM rows r WHERE TRUE".to_owned();
     within(&mut sql, range);
-    sql += " LIMIT ?)";
+    write!(sql, " {LIMIT})").ok();
     let query = bind_range(sqlx::query(AssertSqlSafe(sql)), range);
     query.bind(i64::try_from(expected).unwrap_or(i64::MAX).saturating_add(1))
 }

@@ -2,6 +2,7 @@
 
 use std::any::TypeId;
 use std::collections::BTreeMap;
+use std::fmt::Display;
 
 use bytes::Bytes;
 
@@ -134,7 +135,7 @@ fn inspect<R: Record>(codec: &dyn KeyCodec, value: &[u8]) -> Result<Inspected> {
 }
 
 /// The value of a row that must hold a record.
-pub(crate) fn record_value(content: Content, place: &str, key: &StoredKey) -> Result<Bytes> {
+pub(crate) fn record_value(content: Content, place: impl Display, key: &StoredKey) -> Result<Bytes> {
     match content {
         Content::Value(value) => Ok(value),
         Content::Link(_) => Err(damaged(place, "a link where a record should be", key)),
@@ -143,17 +144,17 @@ pub(crate) fn record_value(content: Content, place: &str, key: &StoredKey) -> Re
 }
 
 /// The error of a row that alone is damaged, with the place where it was met. Keeps its kind and its typed source.
-pub(crate) fn unreadable(error: &Error, place: &str, key: &StoredKey) -> Error {
+pub(crate) fn unreadable(error: &Error, place: impl Display, key: &StoredKey) -> Error {
     error.clone().at(format!("{place} (row {})", fingerprint(key)))
 }
 
 /// The error for a row that is not what its keyspace promises. Names the row by a hash of its key, never by content.
-pub(crate) fn damaged(place: &str, what: &str, key: &StoredKey) -> Error {
+pub(crate) fn damaged(place: impl Display, what: &str, key: &StoredKey) -> Error {
     Error::new(ErrorKind::Corrupt, format!("{place}: {what} (row {})", fingerprint(key)))
 }
 
 /// The error for an index entry that leads to a record which does not have it.
-pub(crate) fn mismatch(place: &str, what: &str, key: &StoredKey) -> Error {
+pub(crate) fn mismatch(place: impl Display, what: &str, key: &StoredKey) -> Error {
     Error::new(ErrorKind::IndexMismatch, format!("{place}: {what} (row {})", fingerprint(key)))
 }
 

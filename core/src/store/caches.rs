@@ -1,7 +1,7 @@
 //! What the layers of one open store have to tell the caches among them.
 
 use std::fmt::{self, Debug};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 
 use serde::Serialize;
@@ -22,6 +22,8 @@ pub struct Caches(Arc<Shared>);
 struct Shared {
     caches: Mutex<Vec<Weak<dyn Cache>>>,
     uncached: RwLock<Vec<KeyRange>>,
+    /// Whether there is one of those: most stores have none, and every read asks.
+    forbids: AtomicBool,
     suspended: AtomicUsize,
 }
 
@@ -92,6 +94,7 @@ impl Caches {
         let mut uncached = self.0.uncached.write().unwrap_or_else(PoisonError::into_inner);
         if !uncached.contains(&range) {
             uncached.push(range);
+            self.0.forbids.store(true, Ordering::SeqCst);
             drop(uncached);
             self.clear();
         }
@@ -99,6 +102,9 @@ impl Caches {
 
     /// Whether rows of this key may be kept.
     pub fn may_keep(&self, key: &StoredKey) -> bool {
+        if !self.0.forbids.load(Ordering::SeqCst) {
+            return true;
+        }
         let uncached = self.0.uncached.read().unwrap_or_else(PoisonError::into_inner);
         !uncached.iter().any(|range| range.holds(key.as_bytes()))
     }

@@ -1,12 +1,14 @@
 //! From an entry of a page to a checked record.
 
+use std::fmt;
+
 use super::super::context::Context;
 use super::super::keyspace::{Keyspace, append_stored};
 use super::super::rows::{damaged, fingerprint, key_of, mismatch, record_value, unreadable};
 use super::plan::Plan;
 use crate::key::Components;
-use crate::schema::{IndexRef, Record};
-use crate::store::{Content, Entry, StoredKey};
+use crate::schema::{Collection, IndexRef, Record};
+use crate::store::{Content, Entry, Row, StoredKey};
 use crate::{Error, ErrorKind, Result};
 
 /// A row that a query could not read, when it was asked to [skip](super::Query::skip_damaged) such rows.
@@ -38,45 +40,45 @@ impl Opener<'_> {
     /// Decodes the record of an entry and checks that it belongs there: that its own components are those that the query
     /// asked for and those that the entry shows. So a link that was made to point elsewhere is refused.
     pub(super) fn open<R: Record>(&mut self, entry: Entry) -> Result<R, Damage> {
-        let key = entry.key.clone();
-        self.check::<R>(entry).map_err(|error| Damage { row: fingerprint(&key), error })
+        let Entry { key, content, target, .. } = entry;
+        self.check::<R>(&key, content, target).map_err(|error| Damage { row: fingerprint(&key), error })
     }
 
-    fn check<R: Record>(&mut self, entry: Entry) -> Result<R> {
-        let Entry { key, content, target, .. } = entry;
+    fn check<R: Record>(&mut self, key: &StoredKey, content: Option<Content>, target: Option<Row>) -> Result<R> {
         let (content, tail) = match (self.plan.index, content) {
             (IndexRef::Primary, content) => (content, None),
             (_, Some(Content::Link(tail))) => {
-                let target = target.ok_or_else(|| self.wrong::<R>("an entry without its record", &key))?;
+                let target = target.ok_or_else(|| self.wrong::<R>("an entry without its record", key))?;
                 // Before it is decoded: what is no record of this collection need not be damaged itself.
                 if Keyspace::of_key(tail.as_bytes()) != Some(Keyspace::records(R::COLLECTION.id)) {
-                    return Err(mismatch(&self.place::<R>(), "an entry that leads to no record", &key));
+                    return Err(mismatch(self.place::<R>(), "an entry that leads to no record", key));
                 }
                 (Some(target.content), Some(tail))
             }
-            (_, Some(Content::Damaged(error))) => return Err(unreadable(&error, &self.place::<R>(), &key)),
-            _ => return Err(self.wrong::<R>("a value where an index entry should be", &key)),
+            (_, Some(Content::Damaged(error))) => return Err(unreadable(&error, self.place::<R>(), key)),
+            _ => return Err(self.wrong::<R>("a value where an index entry should be", key)),
         };
         let Some(content) = content else {
-            return Err(self.wrong::<R>("a row without its content", &key));
+            return Err(self.wrong::<R>("a row without its content", key));
         };
-        let value = record_value(content, &self.place::<R>(), &key)?;
-        let record: R = self.context.decode(value, &key).map_err(|error| {
+        let value = record_value(content, self.place::<R>(), key)?;
+        let record: R = self.context.decode(value, key).map_err(|error| {
             // Keeps the kind, names the row.
-            Error::new(error.kind(), format!("{error} (row {})", fingerprint(&key)))
+            Error::new(error.kind(), format!("{error} (row {})", fingerprint(key)))
         })?;
-        if let Some(target) = &tail
-            && key_of(self.context.codec(), &record)? != *target
-        {
-            return Err(mismatch(&self.place::<R>(), "a record under the key of another", &key));
-        }
-        if self.belongs(&record, &key, tail.as_ref())? {
-            Ok(record)
-        } else {
-            let what = "an entry that its record does not have";
-            // Without an index it is the record itself that is not where it belongs.
-            let error = if tail.is_some() { mismatch } else { damaged };
-            Err(error(&self.place::<R>(), what, &key))
+        // What is bound to its key is the record of that key.
+        let proven = self.context.codec().binds_values();
+        match &tail {
+            Some(target) if !proven && key_of(self.context.codec(), &record)? != *target => {
+                Err(mismatch(self.place::<R>(), "a record under the key of another", key))
+            }
+            Some(_) if !self.belongs(&record, key, tail.as_ref())? => {
+                Err(mismatch(self.place::<R>(), "an entry that its record does not have", key))
+            }
+            None if !proven && !self.belongs(&record, key, None)? => {
+                Err(damaged(self.place::<R>(), "the record of another key", key))
+            }
+            _ => Ok(record),
         }
     }
 
@@ -103,14 +105,25 @@ impl Opener<'_> {
     }
 
     fn wrong<R: Record>(&self, what: &str, key: &StoredKey) -> Error {
-        damaged(&self.place::<R>(), what, key)
+        damaged(self.place::<R>(), what, key)
     }
 
-    fn place<R: Record>(&self) -> String {
-        let collection = R::COLLECTION;
-        match collection.index(self.plan.index) {
-            None => format!("collection {}", collection.name),
-            Some(index) => format!("index {} of collection {}", index.name, collection.name),
+    fn place<R: Record>(&self) -> Place {
+        Place { collection: R::COLLECTION, index: self.plan.index }
+    }
+}
+
+/// Where a row was met. It becomes text when there is an error to tell, not for each row.
+struct Place {
+    collection: &'static Collection,
+    index: IndexRef,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(index) = self.collection.index(self.index) {
+            write!(f, "index {} of ", index.name)?;
         }
+        write!(f, "collection {}", self.collection.name)
     }
 }
