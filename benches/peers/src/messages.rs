@@ -1,7 +1,7 @@
 //! Messages with four indexes: ours next to native_db.
 
-use strongroom::Timestamp;
 use strongroom::matrix::Message;
+use strongroom::{Database, Timestamp};
 use strongroom_benches::workload::{PAGE, TOGETHER, delete_before, get, import, page, save, save_together};
 
 use crate::native::{Native, native};
@@ -26,10 +26,12 @@ pub(crate) async fn compare(run: &Run) -> Result<Table> {
     let mut imports = turns();
     let mut folder = tempfile::tempdir()?;
     let mut native_folder = folder.path().join("native_db");
-    let (mut theirs, mut ours) = (None, Vec::new());
+    let (mut theirs, mut ours) = (None, Vec::<Database>::new());
     for _ in 0..IMPORTS {
         drop(theirs.take());
-        close_all(std::mem::take(&mut ours), &[], folder.path()).await?;
+        for db in ours.drain(..) {
+            db.close().await?;
+        }
         folder = tempfile::tempdir()?;
         native_folder = folder.path().join("native_db");
         std::fs::create_dir(&native_folder)?;
@@ -69,7 +71,7 @@ pub(crate) async fn compare(run: &Run) -> Result<Table> {
         let newest = ours[0].query(Message::ROOM_TIMESTAMP).equal(room).before(before).newest_first();
         let page = newest.limit(PAGE).page().await?.records;
         let from = page.last().map_or(begin, |message| message.timestamp);
-        let between = async |db: &strongroom::Database| {
+        let between = async |db: &Database| {
             let range = db.query(Message::ROOM_TIMESTAMP).equal(room).range(from..before).newest_first();
             Ok(range.limit(PAGE).page().await?.records.len())
         };
@@ -78,7 +80,7 @@ pub(crate) async fn compare(run: &Run) -> Result<Table> {
     let room = workload.largest_room();
     for number in 1..=DELETIONS {
         let before = workload.time(stored * number / DELETIONS);
-        let ours_deletes = async |db: &strongroom::Database| delete_before(db, &room, before).await;
+        let ours_deletes = async |db: &Database| delete_before(db, &room, before).await;
         deletions.round(async { theirs.delete_before(&room, before) }, &ours, ours_deletes).await?;
     }
     theirs.compact()?;

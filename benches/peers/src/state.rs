@@ -11,9 +11,7 @@ use strongroom::Database;
 use strongroom::matrix::{Membership, ReadReceipt, RoomMember, RoomState};
 use strongroom_benches::workload::TOGETHER;
 
-use crate::ours::{
-    REDB, REDB_ENCRYPTED, SQLITE, SQLITE_ENCRYPTED, close_all, folder_bytes, open_all, put_all, put_in,
-};
+use crate::ours::{REDB, REDB_ENCRYPTED, SQLITE, SQLITE_ENCRYPTED, close_all, folder_bytes, open_all, put_all, put_in};
 use crate::room::{Join, Note, Read, room_id, user_id};
 use crate::table::{Table, Turns};
 use crate::{Result, Run, version};

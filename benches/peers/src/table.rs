@@ -30,6 +30,7 @@ enum Measured {
 
 /// The rounds of one operation.
 pub(crate) struct Turns {
+    rounds: usize,
     peer: Rounds,
     ours: Vec<Rounds>,
 }
@@ -37,33 +38,50 @@ pub(crate) struct Turns {
 impl Turns {
     /// None so far, for as many of ours.
     pub(crate) fn new(ours: usize) -> Self {
-        Turns { peer: Rounds::default(), ours: vec![Rounds::default(); ours] }
+        Turns { rounds: 0, peer: Rounds::default(), ours: vec![Rounds::default(); ours] }
     }
 
-    /// One round: each does the operation once. What they answer, such as how many they found, must be the same.
-    pub(crate) async fn round<T: PartialEq, E>(
+    /// One round: each does the operation once, the peer first in every other round. What they answer, such as how many records
+    /// they found, must be the same.
+    pub(crate) async fn round<T: PartialEq, E: Into<Error>>(
         &mut self,
         peer: impl Future<Output = std::result::Result<T, E>>,
         ours: &[Database],
         call: impl AsyncFn(&Database) -> strongroom::Result<T>,
-    ) -> Result<()>
-    where
-        E: Into<Error>,
-    {
-        let begin = Instant::now();
-        let answer = peer.await;
-        self.peer.note(begin.elapsed(), 1);
-        let answer = answer.map_err(Into::into)?;
-        for (rounds, db) in self.ours.iter_mut().zip(ours) {
-            let begin = Instant::now();
-            let ours = call(db).await;
-            rounds.note(begin.elapsed(), 1);
-            if ours? != answer {
-                return Err("the two did not find the same".into());
+    ) -> Result<()> {
+        let peer_first = self.rounds.is_multiple_of(2);
+        self.rounds += 1;
+        let theirs = timed(&mut self.peer, peer);
+        let each = async {
+            let mut answers = Vec::with_capacity(ours.len());
+            for (rounds, db) in self.ours.iter_mut().zip(ours) {
+                answers.push(timed(rounds, call(db)).await?);
             }
+            Ok::<_, Error>(answers)
+        };
+        let (answer, answers) = if peer_first {
+            let answer = theirs.await?;
+            (answer, each.await?)
+        } else {
+            let answers = each.await?;
+            (theirs.await?, answers)
+        };
+        if answers.iter().any(|ours| *ours != answer) {
+            return Err("the two did not find the same".into());
         }
         Ok(())
     }
+}
+
+/// Notes what a call takes.
+async fn timed<T, E: Into<Error>>(
+    rounds: &mut Rounds,
+    call: impl Future<Output = std::result::Result<T, E>>,
+) -> Result<T> {
+    let begin = Instant::now();
+    let answer = call.await;
+    rounds.note(begin.elapsed(), 1);
+    answer.map_err(Into::into)
 }
 
 impl Table {
@@ -108,7 +126,7 @@ impl fmt::Display for Table {
         writeln!(f, "|---|---{}|", "|---".repeat(self.ours.len()))?;
         for Row { operation, measured } in &self.rows {
             let (peer, ours, shown): (u64, Vec<u64>, fn(u64) -> String) = match measured {
-                Measured::Time(Turns { peer, ours }) => {
+                Measured::Time(Turns { peer, ours, .. }) => {
                     (peer.median(), ours.iter().map(Rounds::median).collect(), |ns| {
                         format!("{:.1?}", Duration::from_nanos(ns))
                     })
