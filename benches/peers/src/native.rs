@@ -115,7 +115,7 @@ impl Native {
     }
 
     /// Saves one message in a transaction of its own.
-    pub(crate) fn save(&self, message: NativeMessage) -> NativeResult<()> {
+    pub(crate) fn save(&self, message: NativeMessage) -> Result<()> {
         save(&self.db, message)
     }
 
@@ -133,7 +133,7 @@ impl Native {
     }
 
     /// Inserts messages, as many in a transaction as an import of ours has.
-    pub(crate) fn import(&self, messages: Vec<NativeMessage>) -> NativeResult<()> {
+    pub(crate) fn import(&self, messages: Vec<NativeMessage>) -> Result<()> {
         let mut messages = messages.into_iter().peekable();
         while messages.peek().is_some() {
             let write = self.db.rw_transaction()?;
@@ -146,13 +146,13 @@ impl Native {
     }
 
     /// Reads one message; says whether it is there.
-    pub(crate) fn get(&self, key: (String, String)) -> NativeResult<bool> {
+    pub(crate) fn get(&self, key: (String, String)) -> Result<bool> {
         Ok(self.db.r_transaction()?.get().primary::<NativeMessage>(key)?.is_some())
     }
 
     /// Reads the newest [`PAGE`] messages of a room in `[from, before)`; says how many there are. The scan reads the primary keys of
     /// the whole range before it gives the first message.
-    pub(crate) fn page(&self, room: &RoomId, from: Timestamp, before: Timestamp) -> NativeResult<usize> {
+    pub(crate) fn page(&self, room: &RoomId, from: Timestamp, before: Timestamp) -> Result<usize> {
         let read = self.db.r_transaction()?;
         let scan = read.scan().secondary::<NativeMessage>(NativeMessageKey::room_timestamp)?;
         let newest = scan.range(bounds(room, from, before))?.rev().take(PAGE);
@@ -160,7 +160,7 @@ impl Native {
     }
 
     /// Deletes the messages of a room before a time in one transaction: reads them, and removes one after the other.
-    pub(crate) fn delete_before(&self, room: &RoomId, before: Timestamp) -> NativeResult<u64> {
+    pub(crate) fn delete_before(&self, room: &RoomId, before: Timestamp) -> Result<u64> {
         let write = self.db.rw_transaction()?;
         let messages: Vec<_> = {
             let scan = write.scan().secondary::<NativeMessage>(NativeMessageKey::room_timestamp)?;
@@ -185,11 +185,11 @@ impl Native {
     }
 }
 
-fn save(db: &Database<'_>, message: NativeMessage) -> NativeResult<()> {
+fn save(db: &Database<'_>, message: NativeMessage) -> Result<()> {
     let write = db.rw_transaction()?;
     // As ours, it replaces a message with the same key.
     write.upsert(message)?;
-    write.commit()
+    Ok(write.commit()?)
 }
 
 fn bounds(room: &RoomId, from: Timestamp, before: Timestamp) -> std::ops::Range<(String, i64)> {

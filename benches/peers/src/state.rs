@@ -140,8 +140,8 @@ fn changes<'a>(events: impl IntoIterator<Item = &'a crate::room::StateEvent>) ->
 }
 
 async fn read(run: &Run, table: &mut Table, theirs: &SqliteStateStore, ours: &[Database], members: u64) -> Result<()> {
-    let [mut events, mut profiles, mut receipts, mut member_events, mut member_ids, mut of_event] =
-        [(); 6].map(|()| Turns::new(ours.len()));
+    let [mut events, mut profiles, mut receipts, mut member_events, mut member_ids, mut joined, mut of_event] =
+        [(); 7].map(|()| Turns::new(ours.len()));
     let room = room_id(READ)?;
     let name = strongroom::matrix::RoomId::from(room.as_str());
     for n in (0..5 * run.rounds as u64).map(|n| n * 7_919 % members) {
@@ -185,6 +185,11 @@ async fn read(run: &Run, table: &mut Table, theirs: &SqliteStateStore, ours: &[D
         };
         member_ids.round(get, ours, all).await?;
         let get = async {
+            let ids = theirs.get_user_ids(&room, RoomMemberships::JOIN).await?;
+            theirs.get_profiles(&room, &ids).await.map(|profiles| profiles.len())
+        };
+        joined.round(get, ours, all).await?;
+        let get = async {
             let read =
                 theirs.get_event_room_receipt_events(&room, ReceiptType::Read, ReceiptThread::Unthreaded, &event);
             read.await.map(|receipts| receipts.len())
@@ -201,5 +206,6 @@ async fn read(run: &Run, table: &mut Table, theirs: &SqliteStateStore, ours: &[D
     table.times(format!("the {MANY} receipts of an event"), of_event);
     table.times(format!("the member events of a room of {members}"), member_events);
     table.times(format!("who has joined, of {members} (theirs: ids; ours: whole records)"), member_ids);
+    table.times("the same with names and pictures (theirs: ids, then profiles; ours: those records)", joined);
     Ok(())
 }
