@@ -56,6 +56,13 @@ struct Run {
     rounds: usize,
 }
 
+impl Run {
+    /// Numbers of stored messages for single reads, spread over all of them.
+    fn anywhere(&self) -> impl Iterator<Item = u64> {
+        (0..5 * self.rounds as u64).map(|n| n.wrapping_mul(7_919) % self.messages)
+    }
+}
+
 fn main() -> Result<()> {
     let options = Options::parse();
     // As many threads as the other programs of the benchmarks have.

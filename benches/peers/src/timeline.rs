@@ -9,8 +9,8 @@ use matrix_sdk_base::linked_chunk::{ChunkContent, ChunkIdentifier, LinkedChunkId
 use matrix_sdk_sqlite::SqliteEventCacheStore;
 use ruma::serde::Raw;
 use ruma::{OwnedEventId, OwnedRoomId};
-use strongroom::Database;
 use strongroom::matrix::{Message, RoomId, export_event};
+use strongroom::{Database, Key};
 use strongroom_benches::workload::{PAGE, Place, get, import, page, save};
 
 use crate::ours::{REDB, REDB_ENCRYPTED, SQLITE, SQLITE_ENCRYPTED, Stack, close_all, folder_bytes, open_all};
@@ -58,6 +58,13 @@ impl Timeline {
     }
 }
 
+/// Both, with the same messages.
+struct Stores {
+    timeline: Timeline,
+    theirs: SqliteEventCacheStore,
+    ours: Vec<Database>,
+}
+
 /// Measures every operation that both have.
 pub(crate) async fn compare(run: &Run, encrypted: bool) -> Result<Table> {
     let stacks: [Stack; 2] = if encrypted { [SQLITE_ENCRYPTED, REDB_ENCRYPTED] } else { [SQLITE, REDB] };
@@ -68,15 +75,27 @@ pub(crate) async fn compare(run: &Run, encrypted: bool) -> Result<Table> {
     let their_folder = folder.path().join("events");
     let theirs = SqliteEventCacheStore::open_with_config(&config(&their_folder, encrypted)).await?;
     let ours = open_all(&stacks, folder.path()).await?;
-    let [mut imports, mut saves, mut gets, mut pages] = [(); 4].map(|()| Turns::new(stacks.len()));
-    let mut timeline = Timeline::default();
+    let mut stores = Stores { timeline: Timeline::default(), theirs, ours };
 
+    writes(run, &mut table, &mut stores).await?;
+    gets(run, &mut table, &stores).await?;
+    pages(run, &mut table, &stores).await?;
+
+    stores.theirs.vacuum().await?;
+    stores.theirs.close().await?;
+    let bytes = close_all(stores.ours, &stacks, folder.path()).await?;
+    table.bytes("files at the end, compacted", folder_bytes(&their_folder)?, bytes);
+    Ok(table)
+}
+
+async fn writes(run: &Run, table: &mut Table, Stores { timeline, theirs, ours }: &mut Stores) -> Result<()> {
+    let [mut imports, mut saves] = [(); 2].map(|()| Turns::new(ours.len()));
     let messages = run.workload.messages(0..run.messages)?;
     let mut by_room = BTreeMap::<&RoomId, Vec<Message>>::new();
     for message in &messages {
         by_room.entry(&message.room_id).or_default().push(message.clone());
     }
-    let mut updates = Vec::new();
+    let mut updates = Vec::with_capacity(by_room.len());
     for (room, messages) in &by_room {
         updates.push((their_room(room)?, timeline.push(room, messages)?));
     }
@@ -86,48 +105,60 @@ pub(crate) async fn compare(run: &Run, encrypted: bool) -> Result<Table> {
         }
         Ok::<_, Error>(())
     };
-    imports.round(all, &ours, async |db| import(db, &messages).await).await?;
+    imports.round(all, ours, async |db| import(db, &messages).await).await?;
 
     for message in run.workload.messages(run.messages..run.messages + run.rounds as u64)? {
         let room = their_room(&message.room_id)?;
         let updates = timeline.push(&message.room_id, std::slice::from_ref(&message))?;
         let push = theirs.handle_linked_chunk_updates(LinkedChunkId::Room(&room), updates);
-        saves.round(push, &ours, async |db| save(db, &message).await).await?;
+        saves.round(push, ours, async |db| save(db, &message).await).await?;
     }
-    for number in (0..5 * run.rounds as u64).map(|n| n.wrapping_mul(7_919) % run.messages) {
+    let (count, rooms) = (run.messages, by_room.len());
+    table.times(format!("import {count} messages of {rooms} rooms (theirs: a transaction for each room)"), imports);
+    table.times("save one message, durable", saves);
+    Ok(())
+}
+
+async fn gets(run: &Run, table: &mut Table, Stores { theirs, ours, .. }: &Stores) -> Result<()> {
+    let mut turns = Turns::new(ours.len());
+    for number in run.anywhere() {
         let message = run.workload.message(number)?;
         let (room, event) = (their_room(&message.room_id)?, OwnedEventId::try_from(message.message_id.as_str())?);
-        let key = strongroom::Key::of(&message);
+        let key = Key::of(&message);
         let find = async { theirs.find_event(&room, &event).await.map(|event| event.is_some()) };
-        gets.round(find, &ours, async |db| get(db, &key).await).await?;
+        turns.round(find, ours, async |db| get(db, &key).await).await?;
     }
-    for (number, place) in
-        run.workload.places(run.rounds, run.messages).iter().filter_map(|place| timeline.chunk(place))
-    {
-        let room = their_room(&place.room)?;
-        let load = async {
-            let before = ChunkIdentifier::new(number);
-            let chunk = theirs.load_previous_chunk(LinkedChunkId::Room(&room), before).await?;
-            Ok::<_, Error>(match chunk.map(|chunk| chunk.content) {
-                Some(ChunkContent::Items(events)) => events.len(),
-                _ => 0,
-            })
-        };
-        pages.round(load, &ours, async |db: &Database| page(db, &place).await).await?;
-    }
-    theirs.vacuum().await?;
-    theirs.close().await?;
-    let bytes = close_all(ours, &stacks, folder.path()).await?;
+    table.times("get one message", turns);
+    Ok(())
+}
 
-    table.times("save one message, durable", saves);
-    table.times(
-        format!("import {} messages of {} rooms (theirs: a transaction for each room)", run.messages, by_room.len()),
-        imports,
-    );
-    table.times("get one message", gets);
-    table.times("50 messages of a room (theirs: a chunk; ours: a page)", pages);
-    table.bytes("files at the end, compacted", folder_bytes(&their_folder)?, bytes);
-    Ok(table)
+async fn pages(run: &Run, table: &mut Table, Stores { timeline, theirs, ours }: &Stores) -> Result<()> {
+    let mut turns = Turns::new(ours.len());
+    let places = run.workload.places(run.rounds, run.messages);
+    for (number, place) in places.iter().filter_map(|place| timeline.chunk(place)) {
+        let room = their_room(&place.room)?;
+        let load = async { Ok::<_, Error>(chunk_before(theirs, &room, number).await?.len()) };
+        turns.round(load, ours, async |db| page(db, &place).await).await?;
+
+        let events = chunk_before(theirs, &room, number).await?;
+        let newest = ours[0].query(Message::ROOM_TIMESTAMP).equal(&place.room).before(place.before).newest_first();
+        let page = newest.limit(PAGE).page().await?.records;
+        let theirs = events.iter().filter_map(|event| event.event_id()).map(|id| id.to_string());
+        if !theirs.eq(page.iter().rev().map(|message| message.message_id.to_string())) {
+            return Err("a chunk is not the page that ours reads".into());
+        }
+    }
+    table.times(format!("{PAGE} messages of a room (theirs: a chunk; ours: a page)"), turns);
+    Ok(())
+}
+
+/// The events of the chunk before another.
+async fn chunk_before(theirs: &SqliteEventCacheStore, room: &OwnedRoomId, number: u64) -> Result<Vec<Event>> {
+    let chunk = theirs.load_previous_chunk(LinkedChunkId::Room(room), ChunkIdentifier::new(number)).await?;
+    Ok(match chunk.map(|chunk| chunk.content) {
+        Some(ChunkContent::Items(events)) => events,
+        _ => Vec::new(),
+    })
 }
 
 fn their_room(room: &RoomId) -> Result<OwnedRoomId> {
