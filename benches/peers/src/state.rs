@@ -47,7 +47,7 @@ pub(crate) async fn compare(run: &Run, encrypted: bool) -> Result<Table> {
     Ok(table)
 }
 
-/// A store of matrix-sdk in a folder. Pages it keeps in memory are as many bytes as a connection of ours keeps.
+/// A store of matrix-sdk in a folder. It is asked to keep as many bytes of pages in memory as a connection of ours.
 pub(crate) fn config(folder: &Path, encrypted: bool) -> SqliteStoreConfig {
     SqliteStoreConfig::new(folder).key(encrypted.then_some(&KEY)).cache_size(8 << 20)
 }
