@@ -66,16 +66,16 @@ impl Opener<'_> {
             // Keeps the kind, names the row.
             Error::new(error.kind(), format!("{error} (row {})", fingerprint(key)))
         })?;
-        // What is bound to its key is the record of that key.
-        let proven = self.context.codec().binds_values();
+        // What is bound to its key is the record of that key: on a page of an index the entry then need only lead to it.
+        let codec = self.context.codec();
         match &tail {
-            Some(target) if !proven && key_of(self.context.codec(), &record)? != *target => {
+            Some(target) if !codec.binds_values() && key_of(codec, &record)? != *target => {
                 Err(mismatch(self.place::<R>(), "a record under the key of another", key))
             }
             Some(_) if !self.belongs(&record, key, tail.as_ref())? => {
                 Err(mismatch(self.place::<R>(), "an entry that its record does not have", key))
             }
-            None if !proven && !self.belongs(&record, key, None)? => {
+            None if !self.belongs(&record, key, None)? => {
                 Err(damaged(self.place::<R>(), "the record of another key", key))
             }
             _ => Ok(record),
