@@ -124,7 +124,10 @@ fn index_diff(criterion: &mut Criterion, runtime: &Runtime, message: &Message) {
 
 criterion_group! {
     name = all;
-    config = Criterion::default().warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2));
+    config = Criterion::default()
+        .sample_size(20)
+        .warm_up_time(Duration::from_millis(300))
+        .measurement_time(Duration::from_millis(1_500));
     targets = parts
 }
 criterion_main!(all);

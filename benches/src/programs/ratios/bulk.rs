@@ -6,7 +6,7 @@ use super::Run;
 use crate::baselines::{RawRedb, RawRusqlite};
 use crate::figures::{Bound, Figure};
 use crate::rounds::Pair;
-use crate::stacks::{Engine, Layers, database};
+use crate::stacks::{Engine, Layers};
 use crate::workload::{IMPORT_BATCH, IMPORT_CHUNK, captured_rows, import};
 
 /// Imports by each.
@@ -15,9 +15,9 @@ const IMPORTS: u64 = 7;
 pub(super) async fn measure(run: &Run) -> Result<Vec<Figure>> {
     // A smoke test takes smaller ones.
     let count = IMPORT_CHUNK.min(run.messages as usize * 2);
-    let encrypted = database(&Engine::Redb.url(run.folder.path(), "bulk"), Layers::ENCRYPTED).await?;
+    let encrypted = run.site.database(Engine::Redb, "bulk", Layers::ENCRYPTED).await?;
     let raw = RawRedb::create(&run.path("bulk-raw.redb"), true)?;
-    let sqlite = database(&Engine::Sqlite.url(run.folder.path(), "bulk"), Layers::BARE).await?;
+    let sqlite = run.site.database(Engine::Sqlite, "bulk", Layers::BARE).await?;
     let mut by_hand = RawRusqlite::create(&run.path("bulk-raw.sqlite"))?;
     let (mut redb, mut sql) = (Pair::default(), Pair::default());
     for number in 0..IMPORTS {

@@ -1,6 +1,5 @@
 //! One stack at one size.
 
-use std::path::Path;
 use std::time::Instant;
 
 use strongroom::matrix::MatrixStore;
@@ -8,6 +7,7 @@ use strongroom::{Result, Timestamp};
 
 use super::child::{self, Task};
 use crate::rounds::Rounds;
+use crate::site::Site;
 use crate::stacks::{Engine, Layers, database};
 use crate::workload::{
     TOGETHER, Workload, claim, delete_before, get, mixed, one_time_keys, page, publish, save, save_together,
@@ -50,16 +50,19 @@ pub(super) struct Point {
     pub(super) disk_bytes: u64,
 }
 
-/// Measures one stack at one size, in stores of its own.
-pub(super) async fn point(folder: &Path, engine: Engine, layers: Layers, messages: u64) -> Result<Point> {
+/// The store of a point, which goes with it.
+const STORE: &str = "store";
+
+/// Measures one stack at one size, in a store of its own.
+pub(super) async fn point(site: &Site, engine: Engine, layers: Layers, messages: u64) -> Result<Point> {
     let workload = Workload::default();
-    let url = engine.url(folder, "store");
+    let url = site.url(engine, STORE)?;
     let import = Task::import(&url, layers.encrypted, messages);
     let imported = child::start(&import).await?;
     let mut point =
         Point { messages, import_ns: imported.message_ns, peak_bytes: imported.peak_bytes, ..Point::default() };
     let db = database(&url, layers).await?;
-    point.disk_bytes = db.compact().await?.bytes_after;
+    point.disk_bytes = site.compacted_bytes(engine, &db).await?;
     db.close().await?;
     child::crash(&Task::saves(&url, layers.encrypted, messages), CRASH_SAVES).await?;
     let begin = Instant::now();
@@ -84,7 +87,7 @@ pub(super) async fn point(folder: &Path, engine: Engine, layers: Layers, message
     let next = 2 * messages;
     let (mut saves, mut together, mut mixes, mut claims) = <(Rounds, Rounds, Rounds, Rounds)>::default();
     let store = MatrixStore::new(db.clone())?;
-    publish(&store, &one_time_keys(ROUNDS as u64)).await?;
+    publish(&store, &one_time_keys(0..ROUNDS as u64)).await?;
     let places = workload.places(ROUNDS, messages);
     for number in 0..ROUNDS as u64 {
         let first = next + number * (TOGETHER as u64 + 2);
@@ -106,6 +109,6 @@ pub(super) async fn point(folder: &Path, engine: Engine, layers: Layers, message
     let deleted = delete_before(&db, &workload.largest_room(), before).await?;
     point.delete_ns = (begin.elapsed().as_nanos() / u128::from(deleted.max(1))) as u64;
     db.close().await?;
-
+    site.remove(engine, STORE).await?;
     Ok(point)
 }
