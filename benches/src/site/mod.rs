@@ -17,6 +17,7 @@ use crate::stacks::{self, ENGINES, Engine, Layers};
 
 /// Where the stores of a run are made.
 #[derive(Args, Clone, Default)]
+#[group(id = "site")]
 pub struct Options {
     /// The PostgreSQL to measure on, as postgres://USER@HOST/DATABASE; else that of $STRONGROOM_BENCH_POSTGRES. Unless one is
     /// named, one is started, whose commits wait for the disk, and is gone afterwards
@@ -177,4 +178,51 @@ impl Site {
 
 fn file(engine: Engine, name: &str) -> String {
     format!("{name}.{}", engine.name())
+}
+
+#[cfg(test)]
+mod tests {
+    use strongroom::Key;
+    use strongroom_conformance_servers::{Postgres, PostgresOptions};
+
+    use super::*;
+    use crate::workload::{Workload, get, save};
+
+    #[tokio::test]
+    async fn a_store_is_a_new_one_after_its_removal_and_others_stay() {
+        let server = server();
+        let site = site(server.as_ref()).await;
+        let message = Workload::default().message(1).unwrap();
+        let key = &Key::of(&message);
+        for engine in site.engines().filter(|engine| *engine != Engine::Memory) {
+            for name in ["removed", "kept"] {
+                let db = site.database(engine, name, Layers::ENCRYPTED).await.unwrap();
+                save(&db, &message).await.unwrap();
+                db.close().await.unwrap();
+            }
+            site.remove(engine, "removed").await.unwrap();
+            for (name, there) in [("removed", false), ("kept", true)] {
+                let db = site.database(engine, name, Layers::ENCRYPTED).await.unwrap();
+                assert_eq!(get(&db, key).await.unwrap(), there, "{engine:?}, {name}");
+                db.close().await.unwrap();
+            }
+        }
+        site.close().await.unwrap();
+        if let Some(server) = server {
+            let left = "SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'strongroom%'";
+            assert_eq!(server.query(left).unwrap(), "0");
+        }
+    }
+
+    /// None where there is no PostgreSQL, which is printed.
+    fn server() -> Option<Postgres> {
+        match Postgres::available() {
+            Ok(()) => Some(Postgres::start(&PostgresOptions::default()).unwrap()),
+            Err(_) => None,
+        }
+    }
+
+    async fn site(server: Option<&Postgres>) -> Site {
+        Site::new(&Options { postgres: server.map(Postgres::url), folder: None }).await.unwrap()
+    }
 }
