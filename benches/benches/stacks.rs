@@ -13,8 +13,8 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use criterion::{BatchSize, BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
-use strongroom::Database;
 use strongroom::matrix::{MatrixStore, Message};
+use strongroom::{Database, Result};
 use strongroom_benches::site::{self, Site};
 use strongroom_benches::stacks::{Engine, Layers};
 use strongroom_benches::workload::{
@@ -72,6 +72,11 @@ fn file(stack: &str) -> String {
     stack.replace(", ", "-")
 }
 
+/// What fails is no measurement.
+async fn succeeds<T>(operation: impl Future<Output = Result<T>>) -> T {
+    operation.await.unwrap()
+}
+
 fn stacks(criterion: &mut Criterion) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let site = runtime.block_on(Site::new(&site::Options::default())).unwrap();
@@ -104,7 +109,7 @@ fn reads(criterion: &mut Criterion, runtime: &Runtime, stacks: &[Stack]) {
             let keys = workload.keys(count, MESSAGES);
             let mut keys = keys.iter().cycle();
             group.bench_function(BenchmarkId::from_parameter(name), |bencher| {
-                bencher.to_async(runtime).iter(|| get(db, keys.next().unwrap()));
+                bencher.to_async(runtime).iter(|| succeeds(get(db, keys.next().unwrap())));
             });
         }
     }
@@ -113,7 +118,7 @@ fn reads(criterion: &mut Criterion, runtime: &Runtime, stacks: &[Stack]) {
         let places = workload.places(COLD, MESSAGES);
         let mut places = places.iter().cycle();
         group.bench_function(BenchmarkId::from_parameter(name), |bencher| {
-            bencher.to_async(runtime).iter(|| page(db, places.next().unwrap()));
+            bencher.to_async(runtime).iter(|| succeeds(page(db, places.next().unwrap())));
         });
     }
     drop(group);
@@ -122,7 +127,7 @@ fn reads(criterion: &mut Criterion, runtime: &Runtime, stacks: &[Stack]) {
         let places = workload.places(COLD, MESSAGES);
         let mut places = places.iter().cycle();
         group.bench_function(BenchmarkId::from_parameter(name), |bencher| {
-            bencher.to_async(runtime).iter(|| thread_page(db, places.next().unwrap()));
+            bencher.to_async(runtime).iter(|| succeeds(thread_page(db, places.next().unwrap())));
         });
     }
 }
@@ -134,7 +139,7 @@ fn saves(criterion: &mut Criterion, runtime: &Runtime, stacks: &[Stack]) {
         group.bench_function(BenchmarkId::from_parameter(&stack.name), |bencher| {
             bencher.to_async(runtime).iter_batched(
                 || stack.next_messages(1).remove(0),
-                |message| async move { save(db, &message).await },
+                |message| async move { save(db, &message).await.unwrap() },
                 BatchSize::PerIteration,
             );
         });
@@ -147,7 +152,7 @@ fn saves(criterion: &mut Criterion, runtime: &Runtime, stacks: &[Stack]) {
         group.bench_function(BenchmarkId::from_parameter(&stack.name), |bencher| {
             bencher.to_async(runtime).iter_batched(
                 || stack.next_messages(TOGETHER as u64),
-                |messages| async move { save_together(db, &messages).await },
+                |messages| async move { save_together(db, &messages).await.unwrap() },
                 BatchSize::PerIteration,
             );
         });
@@ -158,7 +163,7 @@ fn saves(criterion: &mut Criterion, runtime: &Runtime, stacks: &[Stack]) {
         let Stack { name, db, workload, .. } = stack;
         let (keys, place) = (workload.keys(HOT, MESSAGES), workload.places(1, MESSAGES).remove(0));
         group.bench_function(BenchmarkId::from_parameter(name), |bencher| {
-            bencher.to_async(runtime).iter(|| mixed(db, workload, &keys, &place, stack.next(1).start));
+            bencher.to_async(runtime).iter(|| succeeds(mixed(db, workload, &keys, &place, stack.next(1).start)));
         });
     }
 }
@@ -190,7 +195,7 @@ fn many(criterion: &mut Criterion, runtime: &Runtime, stacks: &[Stack]) {
         group.bench_function(BenchmarkId::from_parameter(&stack.name), |bencher| {
             bencher.to_async(runtime).iter_batched(
                 || stack.next_messages(IMPORTED),
-                |messages| async move { import(db, &messages).await },
+                |messages| async move { import(db, &messages).await.unwrap() },
                 BatchSize::PerIteration,
             );
         });

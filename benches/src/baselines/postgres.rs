@@ -3,7 +3,7 @@
 use sqlx::Executor as _;
 use sqlx::postgres::{PgArguments, PgPool, Postgres};
 use sqlx::query::Query;
-use strongroom::Result;
+use strongroom::{Error, ErrorKind, Result};
 
 use super::failed;
 use crate::workload::{PAGE, Row, Table};
@@ -59,13 +59,14 @@ impl RawPostgres {
         Ok(())
     }
 
-    /// Puts rows that are not there yet, and counts a revision, by one statement; says whether none of them was there.
+    /// Puts rows that are not there yet, and counts a revision, by one statement.
     ///
     /// # Errors
     ///
-    /// sqlx's.
-    pub async fn put_guarded(&self, rows: &[Row]) -> Result<bool> {
-        Ok(bound(PUT_GUARDED, rows).fetch_optional(&self.0).await.map_err(failed)?.is_some())
+    /// `Conflict` if one of them was there; sqlx's.
+    pub async fn put_guarded(&self, rows: &[Row]) -> Result<()> {
+        let revision = bound(PUT_GUARDED, rows).fetch_optional(&self.0).await.map_err(failed)?;
+        revision.map(drop).ok_or_else(|| Error::new(ErrorKind::Conflict, "a row was there"))
     }
 
     /// A record's value.

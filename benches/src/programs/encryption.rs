@@ -56,8 +56,8 @@ async fn measure(engine: Engine, encrypted: &Database, bare: &Database, messages
     let [mut imports, mut saves, mut gets, mut pages] = [(); 4].map(|()| Pair::default());
     for begin in (0..messages).step_by(IMPORT_CHUNK) {
         let batch = workload.messages(begin..messages.min(begin + IMPORT_CHUNK as u64))?;
-        imports.baseline.time(1, |_| import(bare, &batch)).await;
-        imports.ours.time(1, |_| import(encrypted, &batch)).await;
+        imports.baseline.time(1, |_| import(bare, &batch)).await?;
+        imports.ours.time(1, |_| import(encrypted, &batch)).await?;
     }
     let (keys, places) = (workload.keys(ROUNDS, messages), workload.places(ROUNDS, messages));
     let new = workload.messages(messages..messages + ROUNDS as u64)?;
@@ -66,9 +66,9 @@ async fn measure(engine: Engine, encrypted: &Database, bare: &Database, messages
             (bare, [&mut saves.baseline, &mut gets.baseline, &mut pages.baseline]),
             (encrypted, [&mut saves.ours, &mut gets.ours, &mut pages.ours]),
         ] {
-            saves.time(1, |_| save(db, new)).await;
-            gets.time(1, |_| get(db, key)).await;
-            pages.time(1, |_| page(db, place)).await;
+            saves.time(1, |_| save(db, new)).await?;
+            gets.time(1, |_| get(db, key)).await?;
+            pages.time(1, |_| page(db, place)).await?;
         }
     }
     for (what, pair) in [("import of 10,000", imports), ("save", saves), ("get", gets), ("page of 50", pages)] {

@@ -24,10 +24,10 @@ pub(super) async fn measure(run: &Run) -> Result<Vec<Figure>> {
         let messages = run.workload.messages(number * count as u64..(number + 1) * count as u64)?;
         let sealed = captured_rows(&messages, true).await?;
         let plain: Vec<_> = captured_rows(&messages, false).await?.into_iter().map(|mut rows| rows.remove(0)).collect();
-        redb.ours.time(1, |_| import(&encrypted, &messages)).await;
-        redb.baseline.time_sync(1, |_| raw.import(&sealed, IMPORT_BATCH));
-        sql.ours.time(1, |_| import(&sqlite, &messages)).await;
-        sql.baseline.time_sync(1, |_| by_hand.import(&messages, &plain, IMPORT_BATCH));
+        redb.ours.time(1, |_| import(&encrypted, &messages)).await?;
+        redb.baseline.time_sync(1, |_| raw.import(&sealed, IMPORT_BATCH))?;
+        sql.ours.time(1, |_| import(&sqlite, &messages)).await?;
+        sql.baseline.time_sync(1, |_| by_hand.import(&messages, &plain, IMPORT_BATCH))?;
     }
     encrypted.close().await?;
     sqlite.close().await?;

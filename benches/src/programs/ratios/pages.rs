@@ -38,12 +38,12 @@ pub(super) async fn measure(run: &Run) -> Result<Vec<Figure>> {
     for places in places.chunks(PAGES) {
         let bounds: Vec<_> =
             places.iter().map(|place| (room_front(&place.room), room_until(&place.room, place.before))).collect();
-        redb.ours.time(PAGES, |number| page(&encrypted, &places[number])).await;
-        redb.baseline.time_sync(PAGES, |number| raw.page(&bounds[number].0, &bounds[number].1, &aead));
-        sql.ours.time(PAGES, |number| page(&sqlite, &places[number])).await;
-        sql.baseline.time(PAGES, |number| joined.page(&places[number])).await;
-        redb_decoded.time_sync(PAGES, |number| raw.page(&bounds[number].0, &bounds[number].1, &aead).map(decoded));
-        sql_decoded.time(PAGES, |number| joined.page(&places[number]).map_ok(decoded)).await;
+        redb.ours.time(PAGES, |number| page(&encrypted, &places[number])).await?;
+        redb.baseline.time_sync(PAGES, |number| raw.page(&bounds[number].0, &bounds[number].1, &aead))?;
+        sql.ours.time(PAGES, |number| page(&sqlite, &places[number])).await?;
+        sql.baseline.time(PAGES, |number| joined.page(&places[number])).await?;
+        redb_decoded.time_sync(PAGES, |number| raw.page(&bounds[number].0, &bounds[number].1, &aead).map(decoded))?;
+        sql_decoded.time(PAGES, |number| joined.page(&places[number]).map_ok(decoded)).await?;
     }
     for place in places.iter().take(PAGES) {
         let (front, until) = (room_front(&place.room), room_until(&place.room, place.before));

@@ -47,9 +47,9 @@ async fn building(run: &Run) -> Result<Vec<Figure>> {
     let (mut aead, mut row, mut without, mut batched) =
         (Aead::default(), Pair::default(), Pair::default(), Pair::default());
     for _ in 0..ROUNDS * run.rounds {
-        row.ours.time(CALLS, |number| encrypted.insert(&messages[number])).await;
-        row.baseline.time_sync(CALLS, |number| aead.seal(&values[number].key, &values[number].value));
-        without.baseline.time(CALLS, |number| bare.insert(&messages[number])).await;
+        row.ours.time(CALLS, |number| encrypted.insert(&messages[number])).await?;
+        row.baseline.time_plain(CALLS, |number| aead.seal(&values[number].key, &values[number].value));
+        without.baseline.time(CALLS, |number| bare.insert(&messages[number])).await?;
     }
     for _ in 0..run.rounds {
         for (db, rounds) in [(&encrypted, &mut batched.ours), (&bare, &mut batched.baseline)] {
@@ -90,9 +90,9 @@ async fn cached(run: &Run) -> Result<Vec<Figure>> {
     let raw = RawCache::new(entries.clone());
     let (mut pair, mut typed_gets) = (Pair::default(), Rounds::default());
     for round in 0..ROUNDS * run.rounds {
-        pair.ours.time(CALLS, |number| store.get(std::slice::from_ref(&keys[turn(round, number)]))).await;
-        pair.baseline.time_sync(CALLS, |number| raw.get(&entries[turn(round, number)].0));
-        typed_gets.time(CALLS, |number| get(&typed, &typed_keys[turn(round, number)])).await;
+        pair.ours.time(CALLS, |number| store.get(std::slice::from_ref(&keys[turn(round, number)]))).await?;
+        pair.baseline.time_plain(CALLS, |number| raw.get(&entries[turn(round, number)].0));
+        typed_gets.time(CALLS, |number| get(&typed, &typed_keys[turn(round, number)])).await?;
     }
     store.close().await?;
     typed.close().await?;
@@ -113,8 +113,8 @@ async fn dispatch(run: &Run) -> Result<Figure> {
     let key = [StoredKey::from(b"none".to_vec())];
     let mut pair = Pair::default();
     for _ in 0..ROUNDS * run.rounds {
-        pair.ours.time(CALLS, |_| layered.get(&key)).await;
-        pair.baseline.time(CALLS, |_| store.get(&key)).await;
+        pair.ours.time(CALLS, |_| layered.get(&key)).await?;
+        pair.baseline.time(CALLS, |_| store.get(&key)).await?;
     }
     let figure = Figure::times("three layers of dispatch, a call", pair.medians(), Bound::DifferenceAtMost(150.0));
     Ok(figure.note("ours: a call through three layers that do nothing; baseline: the same without them"))
@@ -133,8 +133,8 @@ async fn in_memory(run: &Run) -> Result<Figure> {
         (0..KEYS).map(|number| (Table::RECORDS, rows[number * 7 % rows.len()][0].key.clone())).collect();
     let mut pair = Pair::default();
     for round in 0..ROUNDS * run.rounds {
-        pair.ours.time(CALLS, |number| get(&db, &keys[turn(round, number)])).await;
-        pair.baseline.time_sync(CALLS, |number| map.get(&places[turn(round, number)]));
+        pair.ours.time(CALLS, |number| get(&db, &keys[turn(round, number)])).await?;
+        pair.baseline.time_plain(CALLS, |number| map.get(&places[turn(round, number)]));
     }
     let name = "typed get from memory, bare / a BTreeMap's get of the bytes";
     Ok(Figure::times(name, pair.medians(), Bound::Context))

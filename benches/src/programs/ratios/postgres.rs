@@ -41,11 +41,11 @@ async fn saves(run: &Run, by_hand: &RawPostgres) -> Result<Vec<Figure>> {
     for (((message, put), guarded), many) in ones.iter().zip(&put).zip(guarded).zip(many.chunks(TOGETHER)) {
         let guarded_rows = rows_of(guarded.clone());
         let mut guarded = Some(guarded);
-        one.ours.time(1, |_| save(&db, message)).await;
-        one.baseline.time(1, |_| by_hand.put(put)).await;
-        store.ours.time(1, |_| commit_guarded(&*alone, guarded.take().unwrap_or_default())).await;
-        store.baseline.time(1, |_| by_hand.put_guarded(&guarded_rows)).await;
-        round_trips.time(1, |_| by_hand.round_trip()).await;
+        one.ours.time(1, |_| save(&db, message)).await?;
+        one.baseline.time(1, |_| by_hand.put(put)).await?;
+        store.ours.time(1, |_| commit_guarded(&*alone, guarded.take().unwrap_or_default())).await?;
+        store.baseline.time(1, |_| by_hand.put_guarded(&guarded_rows)).await?;
+        round_trips.time(1, |_| by_hand.round_trip()).await?;
         let begin = Instant::now();
         save_together(&groups, many).await?;
         group.ours.note(begin.elapsed(), TOGETHER);
@@ -103,10 +103,10 @@ async fn reads(run: &Run, server: &Server) -> Result<Vec<Figure>> {
     for (number, (key, place)) in keys.iter().zip(&places).enumerate() {
         let record = &rows[number * 7 % rows.len()][0].key;
         let (front, until) = (room_front(&place.room), room_until(&place.room, place.before));
-        gets.ours.time(1, |_| get(&db, key)).await;
-        gets.baseline.time(1, |_| by_hand.get(record)).await;
-        pages.ours.time(1, |_| page(&db, place)).await;
-        pages.baseline.time(1, |_| by_hand.page(&front, &until)).await;
+        gets.ours.time(1, |_| get(&db, key)).await?;
+        gets.baseline.time(1, |_| by_hand.get(record)).await?;
+        pages.ours.time(1, |_| page(&db, place)).await?;
+        pages.baseline.time(1, |_| by_hand.page(&front, &until)).await?;
     }
     for place in places.iter().take(4) {
         let by_hand = by_hand.page(&room_front(&place.room), &room_until(&place.room, place.before)).await?;

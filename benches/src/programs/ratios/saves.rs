@@ -43,12 +43,12 @@ pub(super) async fn measure(run: &Run) -> Result<Vec<Figure>> {
     for (((message, rows), writes), many) in saves {
         let rows: Vec<_> = rows.iter().collect();
         let mut writes = Some(writes);
-        one.ours.time(1, |_| save(&db, message)).await;
-        one.baseline.time_sync(1, |_| raw.commit(&rows));
-        store_alone.time(1, |_| commit(&*alone, writes.take().unwrap_or_default())).await;
-        typed_bare.time(1, |_| save(&bare, message)).await;
-        without_repair.time_sync(1, |_| light.commit(&rows));
-        flushes.time_sync(1, |_| flush.flush());
+        one.ours.time(1, |_| save(&db, message)).await?;
+        one.baseline.time_sync(1, |_| raw.commit(&rows))?;
+        store_alone.time(1, |_| commit(&*alone, writes.take().unwrap_or_default())).await?;
+        typed_bare.time(1, |_| save(&bare, message)).await?;
+        without_repair.time_sync(1, |_| light.commit(&rows))?;
+        flushes.time_sync(1, |_| flush.flush().map_err(failed))?;
         let begin = std::time::Instant::now();
         save_together(&groups, many).await?;
         group.ours.note(begin.elapsed(), TOGETHER);

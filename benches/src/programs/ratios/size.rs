@@ -37,8 +37,8 @@ async fn large_pages(run: &Run, large_url: &str) -> Result<Figure> {
     let mut pair = Pair::default();
     for (number, (in_large, in_small)) in places.enumerate() {
         let mut round = Pair::default();
-        round.ours.time(1, |_| page(&large, &in_large)).await;
-        round.baseline.time(1, |_| page(&small, &in_small)).await;
+        round.ours.time(1, |_| page(&large, &in_large)).await?;
+        round.baseline.time(1, |_| page(&small, &in_small)).await?;
         // The first half only warms the engine's cache.
         if number >= rounds / 2 {
             pair.add(&round);

@@ -71,15 +71,15 @@ pub(super) async fn point(site: &Site, engine: Engine, layers: Layers, messages:
 
     let mut cold = Rounds::default();
     for keys in workload.keys(ROUNDS * READS, messages).chunks(READS) {
-        cold.time(READS, |number| get(&db, &keys[number])).await;
+        cold.time(READS, |number| get(&db, &keys[number])).await?;
     }
     point.cold_ns = cold.median();
     let hot = workload.keys(HOT, messages);
     let (mut hot_gets, mut pages, mut threads) = <(Rounds, Rounds, Rounds)>::default();
     for place in &workload.places(ROUNDS * READS, messages) {
-        hot_gets.time(HOT, |number| get(&db, &hot[number])).await;
-        pages.time(1, |_| page(&db, place)).await;
-        threads.time(1, |_| thread_page(&db, place)).await;
+        hot_gets.time(HOT, |number| get(&db, &hot[number])).await?;
+        pages.time(1, |_| page(&db, place)).await?;
+        threads.time(1, |_| thread_page(&db, place)).await?;
     }
     (point.hot_ns, point.page_ns, point.thread_ns) = (hot_gets.median(), pages.median(), threads.median());
 
@@ -92,14 +92,14 @@ pub(super) async fn point(site: &Site, engine: Engine, layers: Layers, messages:
     for number in 0..ROUNDS as u64 {
         let first = next + number * (TOGETHER as u64 + 2);
         let new = workload.messages(first..first + TOGETHER as u64 + 1)?;
-        saves.time(1, |_| save(&db, &new[0])).await;
+        saves.time(1, |_| save(&db, &new[0])).await?;
         let begin = Instant::now();
         save_together(&db, &new[1..]).await?;
         together.note(begin.elapsed(), TOGETHER);
         if let Some(place) = places.get(number as usize) {
-            mixes.time(1, |_| mixed(&db, &workload, &hot, place, first + TOGETHER as u64 + 1)).await;
+            mixes.time(1, |_| mixed(&db, &workload, &hot, place, first + TOGETHER as u64 + 1)).await?;
         }
-        claims.time(1, |_| claim(&store)).await;
+        claims.time(1, |_| claim(&store)).await?;
     }
     (point.save_ns, point.together_ns) = (saves.median(), together.median());
     (point.mixed_ns, point.claim_ns) = (mixes.median(), claims.median());
