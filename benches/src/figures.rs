@@ -158,15 +158,17 @@ pub struct Report {
     pub machine: Machine,
     /// Those of the table of limits.
     pub figures: Vec<Figure>,
+    /// What is not among them, and why.
+    pub left_out: Option<String>,
 }
 
 impl Report {
-    /// `{"figures": [..], "context": [..], "machine": {..}}`: times in nanoseconds, sizes in bytes, `null` for what does not apply.
+    /// `{"figures": [..], "context": [..], "left_out": .., "machine": {..}}`: times in nanoseconds, sizes in bytes, `null` for what does not apply.
     pub fn json(&self) -> Value {
         let (context, figures): (Vec<_>, Vec<_>) =
             self.figures.iter().partition(|figure| figure.bound == Bound::Context);
         let json = |figures: Vec<&Figure>| figures.into_iter().map(Figure::json).collect::<Vec<_>>();
-        json!({ "figures": json(figures), "context": json(context), "machine": self.machine })
+        json!({ "figures": json(figures), "context": json(context), "left_out": self.left_out, "machine": self.machine })
     }
 }
 
@@ -174,6 +176,9 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}\n", self.machine)?;
+        if let Some(left_out) = &self.left_out {
+            writeln!(f, "Left out: {left_out}\n")?;
+        }
         writeln!(f, "| figure | ours | baseline | ratio | limit | holds |\n|---|---|---|---|---|---|")?;
         for figure in &self.figures {
             let dash = || "–".to_owned();
@@ -229,7 +234,7 @@ mod tests {
             Figure::bytes("a size", 135, Some(100), Bound::RatioAtMost(1.35)),
             Figure::times("beside it", (1, 1), Bound::Context),
         ];
-        let json = Report { machine: Machine::this(), figures }.json();
+        let json = Report { machine: Machine::this(), figures, left_out: None }.json();
         let parsed: Value = serde_json::from_str(&json.to_string()).unwrap();
         let [time, size] = parsed["figures"].as_array().unwrap().as_slice() else { panic!("{parsed}") };
         assert_eq!(

@@ -24,6 +24,8 @@ pub struct Machine {
     pub cipher: &'static str,
     /// The version of SQLite.
     pub sqlite: &'static str,
+    /// The version of PostgreSQL and its settings, where one is measured.
+    pub postgres: Option<String>,
     /// Whether the compiler optimized. Otherwise no figure means anything.
     pub optimized: bool,
 }
@@ -41,6 +43,7 @@ impl Machine {
             strongroom: env!("CARGO_PKG_VERSION"),
             cipher: if cfg!(feature = "ring") { "ring" } else { "RustCrypto" },
             sqlite: rusqlite::version(),
+            postgres: None,
             optimized: !cfg!(debug_assertions),
         }
     }
@@ -53,6 +56,9 @@ impl fmt::Display for Machine {
         let (avx2, sha_ni) = (has(self.avx2), has(self.sha_ni));
         write!(f, "{cpu}, {cores} cores, AVX2: {avx2}, SHA-NI: {sha_ni}, {system}, ")?;
         write!(f, "strongroom {strongroom}, cipher: {cipher}, SQLite {sqlite}")?;
+        if let Some(postgres) = &self.postgres {
+            write!(f, ", PostgreSQL {postgres}")?;
+        }
         if self.optimized { Ok(()) } else { f.write_str(", NOT OPTIMIZED: build with --release") }
     }
 }

@@ -28,11 +28,7 @@ enum Program {
     /// What it costs to list a collection's changes
     Changes,
     /// What encryption costs: each engine encrypted and bare
-    Encryption {
-        /// Messages in each store
-        #[arg(default_value_t = 20_000)]
-        messages: u64,
-    },
+    Encryption(encryption::Options),
     /// A large file into encrypted media and out again
     Media {
         /// Size of the file in MiB
@@ -66,7 +62,7 @@ fn main() -> ExitCode {
             Program::Child(options) => scale::child::run(&options).await,
             Program::Cache => cache::run().await,
             Program::Changes => changes::run().await,
-            Program::Encryption { messages } => encryption::run(messages).await,
+            Program::Encryption(options) => encryption::run(&options).await,
             Program::Media { mib } => media::run(mib).await,
             Program::Paging { messages, cache_mib } => paging::run(messages, cache_mib).await,
         }

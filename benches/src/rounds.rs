@@ -3,22 +3,47 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use strongroom::Result;
+
 /// Nanoseconds that one call took, round by round.
 #[derive(Clone, Debug, Default)]
 pub struct Rounds(Vec<u64>);
 
 impl Rounds {
     /// Runs `calls` calls, each of which is awaited, and notes what one took.
-    pub async fn time<F: Future>(&mut self, calls: usize, mut call: impl FnMut(usize) -> F) {
+    ///
+    /// # Errors
+    ///
+    /// The first of a call: what fails is no measurement.
+    pub async fn time<T, F: Future<Output = Result<T>>>(
+        &mut self,
+        calls: usize,
+        mut call: impl FnMut(usize) -> F,
+    ) -> Result<()> {
         let begin = Instant::now();
         for number in 0..calls {
-            black_box(call(number).await);
+            black_box(call(number).await?);
         }
         self.note(begin.elapsed(), calls);
+        Ok(())
     }
 
     /// The same of calls that are not awaited.
-    pub fn time_sync<T>(&mut self, calls: usize, mut call: impl FnMut(usize) -> T) {
+    ///
+    /// # Errors
+    ///
+    /// As [`time`](Rounds::time).
+    pub fn time_sync<T>(&mut self, calls: usize, mut call: impl FnMut(usize) -> Result<T>) -> Result<()> {
+        let begin = Instant::now();
+        for number in 0..calls {
+            black_box(call(number)?);
+        }
+        self.note(begin.elapsed(), calls);
+        Ok(())
+    }
+
+    /// The same of calls that cannot fail.
+    pub fn time_plain<T>(&mut self, calls: usize, mut call: impl FnMut(usize) -> T) {
         let begin = Instant::now();
         for number in 0..calls {
             black_box(call(number));
@@ -73,5 +98,14 @@ mod tests {
             rounds.note(Duration::from_micros(micros), 10);
         }
         assert_eq!(rounds.median(), 5_000);
+    }
+
+    #[tokio::test]
+    async fn a_call_that_fails_is_an_error_and_no_round() {
+        let mut rounds = Rounds::default();
+        let fails = || Err::<(), _>(strongroom::Error::new(strongroom::ErrorKind::NotFound, "nothing"));
+        assert!(rounds.time(1, |_| async { fails() }).await.is_err());
+        assert!(rounds.time_sync(1, |_| fails()).is_err());
+        assert_eq!(rounds.median(), 0);
     }
 }

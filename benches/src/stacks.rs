@@ -1,7 +1,6 @@
 //! What is measured: each engine, bare and under its layers. Another engine is one line more.
 
 use std::fmt;
-use std::path::Path;
 use std::sync::Arc;
 
 use strongroom::cache::CacheOptions;
@@ -10,7 +9,7 @@ use strongroom::store::Store;
 use strongroom::{Database, Result, matrix, open};
 
 /// The engines.
-pub const ENGINES: [Engine; 3] = [Engine::Memory, Engine::Redb, Engine::Sqlite];
+pub const ENGINES: [Engine; 4] = [Engine::Memory, Engine::Redb, Engine::Sqlite, Engine::Postgres];
 
 /// An engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -21,6 +20,8 @@ pub enum Engine {
     Redb,
     /// SQLite.
     Sqlite,
+    /// PostgreSQL, which a [`Site`](crate::site::Site) may lack.
+    Postgres,
 }
 
 /// What stands over an engine.
@@ -53,14 +54,7 @@ impl Engine {
             Engine::Memory => "memory",
             Engine::Redb => "redb",
             Engine::Sqlite => "sqlite",
-        }
-    }
-
-    /// The URL of a store in a folder.
-    pub fn url(self, folder: &Path, name: &str) -> String {
-        match self {
-            Engine::Memory => "memory:".to_owned(),
-            _ => format!("{}:{}", self.name(), folder.join(name).with_extension(self.name()).display()),
+            Engine::Postgres => "postgres",
         }
     }
 }

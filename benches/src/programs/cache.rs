@@ -100,7 +100,7 @@ pub async fn run() -> Result<()> {
             };
             let mut variants = variants(&url, encrypted).await?;
             for round in 0..ROUNDS {
-                alone.time(GETS, |number| std::future::ready(memory.get(&keys[number % HOT]))).await;
+                alone.time_plain(GETS, |number| memory.get(&keys[number % HOT]));
                 for variant in &mut variants {
                     measure(variant, &keys, round).await?;
                 }
@@ -158,16 +158,16 @@ async fn measure(variant: &mut Variant, keys: &[StoredKey], round: usize) -> Res
     }
     let one = |number: usize| std::slice::from_ref(&keys[number * 7 % HOT]);
     let several = |number: usize| &keys[number % (HOT / SEVERAL) * SEVERAL..][..SEVERAL];
-    variant.one.time(GETS, |number| store.get(one(number))).await;
-    variant.several.time(GETS / 10, |number| store.get(several(number))).await;
+    variant.one.time(GETS, |number| store.get(one(number))).await?;
+    variant.several.time(GETS / 10, |number| store.get(several(number))).await?;
     let snapshot = store.snapshot().await?;
-    variant.snapshot.time(GETS, |number| snapshot.get(one(number))).await;
+    variant.snapshot.time(GETS, |number| snapshot.get(one(number))).await?;
     drop(snapshot);
     let mut batches = (0..COMMITS).map(|number| batch(HOT + number * 5, 5)).collect::<Vec<_>>().into_iter();
-    variant.save.time(COMMITS, |_| store.commit(batches.next().into_iter().collect())).await;
+    variant.save.time(COMMITS, |_| store.commit(batches.next().into_iter().collect())).await?;
     if round.is_multiple_of(10) {
         let mut large = Some(batch(1_000_000 + round * 5_000, 5_000));
-        variant.import.time(1, |_| store.commit(large.take().into_iter().collect())).await;
+        variant.import.time(1, |_| store.commit(large.take().into_iter().collect())).await?;
     }
     Ok(())
 }

@@ -70,10 +70,10 @@ impl Times {
     async fn measure<R: Made>(&mut self, db: &Database, next: &mut u64) -> Result<()> {
         let first = *next;
         *next += SAVES as u64 + WRITERS + SEVERAL;
-        self.one.time(SAVES, |number| async move { db.put(&R::made(first + number as u64)).await.is_ok() }).await;
+        self.one.time(SAVES, |number| async move { db.put(&R::made(first + number as u64)).await }).await?;
         let first = first + SAVES as u64;
         let puts = || (0..WRITERS).map(|writer| async move { db.put(&R::made(first + writer)).await });
-        self.many.time(1, |_| try_join_all(puts())).await;
+        self.many.time(1, |_| try_join_all(puts())).await?;
         let first = first + WRITERS;
         let write = || {
             db.write(|tx| async move {
@@ -83,7 +83,7 @@ impl Times {
                 Ok(())
             })
         };
-        self.several.time(1, |_| write()).await;
+        self.several.time(1, |_| write()).await?;
         Ok(())
     }
 }
@@ -123,7 +123,7 @@ pub async fn run() -> Result<()> {
             }
             let mut page = Rounds::default();
             let changes = db.changes(ChangeCursor::START);
-            page.time(ROUNDS, |_| changes.page()).await;
+            page.time(ROUNDS, |_| changes.page()).await?;
             println!("| | | a page of 500 changes: {} µs | | |", page.median() / 1_000);
             db.close().await?;
         }

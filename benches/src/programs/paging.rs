@@ -41,8 +41,8 @@ pub async fn run(messages: u64, cache_mib: usize) -> Result<()> {
     let mut cold = Pair::default();
     for number in 0..SCROLLED {
         let back = number * PAGE as u64;
-        cold.ours.time(1, |_| async { page(&large.0, &newest(large.1, back)).await }).await;
-        cold.baseline.time(1, |_| async { page(&small.0, &newest(small.1, back)).await }).await;
+        cold.ours.time(1, |_| async { page(&large.0, &newest(large.1, back)).await }).await?;
+        cold.baseline.time(1, |_| async { page(&small.0, &newest(small.1, back)).await }).await?;
     }
     report("scrolling back, cold", &cold);
     for (what, span) in [("among the newest 10,000", SMALL), ("anywhere", u64::MAX)] {
@@ -52,8 +52,8 @@ pub async fn run(messages: u64, cache_mib: usize) -> Result<()> {
             let back = |messages: u64| number * 7_919_993 % span.min(messages);
             let places = (newest(large.1, back(large.1)), newest(small.1, back(small.1)));
             let mut round = Pair::default();
-            round.ours.time(1, |_| page(&large.0, &places.0)).await;
-            round.baseline.time(1, |_| page(&small.0, &places.1)).await;
+            round.ours.time(1, |_| page(&large.0, &places.0)).await?;
+            round.baseline.time(1, |_| page(&small.0, &places.1)).await?;
             if number >= PAGES / 2 {
                 warm.add(&round);
             }

@@ -8,11 +8,11 @@ mod rooms;
 mod rows;
 
 pub use operations::{
-    IMPORT_BATCH, IMPORT_CHUNK, PAGE, TOGETHER, claim, delete_before, get, import, mixed, one_time_keys, page, publish,
-    save, save_together, thread_page,
+    IMPORT_BATCH, IMPORT_CHUNK, PAGE, TOGETHER, claim, commit, delete_before, get, import, mixed, one_time_keys, page,
+    publish, save, save_together, thread_page,
 };
 pub use rooms::{Rooms, Skew};
-pub use rows::{Row, Table, captured_rows};
+pub use rows::{Row, Table, Writes, captured_rows, captured_writes, rows_of};
 
 use strongroom::matrix::{EventId, Message, RoomId};
 use strongroom::{Json, Key, Result, Timestamp};

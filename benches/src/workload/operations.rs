@@ -3,9 +3,11 @@
 use futures_util::future::try_join_all;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use strongroom::matrix::{MatrixStore, Message, OneTimeKey, RoomId};
+use strongroom::store::{Batch, Revision, Store};
 use strongroom::{Database, Key, Result, Timestamp, Transaction};
 
-use super::{Place, Workload};
+use super::{Place, Workload, Writes};
+use crate::sink::committed;
 
 /// Messages in a page.
 pub const PAGE: usize = 50;
@@ -27,6 +29,15 @@ const ALGORITHM: &str = "signed_curve25519";
 /// As [`Database::put`].
 pub async fn save(db: &Database, message: &Message) -> Result<()> {
     db.put(message).await
+}
+
+/// Commits rows as they are, by the store alone and without guards.
+///
+/// # Errors
+///
+/// As [`Store::commit`].
+pub async fn commit(store: &dyn Store, writes: Writes) -> Result<Revision> {
+    committed(store.commit(vec![Batch { writes, ..Batch::default() }]).await?)
 }
 
 /// Saves messages at the same time, each by itself.
@@ -90,8 +101,8 @@ pub async fn thread_page(db: &Database, place: &Place) -> Result<usize> {
     Ok(thread.before(place.before).newest_first().limit(PAGE).page().await?.records.len())
 }
 
-/// `count` one-time keys of one device, to be [published](publish) and [claimed](claim).
-pub fn one_time_keys(count: u64) -> Vec<OneTimeKey> {
+/// One-time keys of one device with these numbers, to be [published](publish) and [claimed](claim).
+pub fn one_time_keys(numbers: std::ops::Range<u64>) -> Vec<OneTimeKey> {
     let key = |n: u64| OneTimeKey {
         user_id: USER.into(),
         device_id: DEVICE.into(),
@@ -101,7 +112,7 @@ pub fn one_time_keys(count: u64) -> Vec<OneTimeKey> {
         created_at: super::time(n),
         used_at: None,
     };
-    (0..count).map(key).collect()
+    numbers.map(key).collect()
 }
 
 /// Publishes one-time keys.

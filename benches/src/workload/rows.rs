@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use strongroom::encryption::{EncryptedOptions, SecretKey, Unlock};
 use strongroom::matrix::{self, Message};
-use strongroom::store::{Store, Write};
+use strongroom::store::{Store, StoredKey, Write};
 use strongroom::{Database, Error, ErrorKind, Result};
 
 use super::save;
@@ -45,12 +45,24 @@ pub struct Row {
     pub target: usize,
 }
 
+/// What a save writes.
+pub type Writes = BTreeMap<StoredKey, Write>;
+
 /// The rows of each of some messages, in the order of their keys: sealed and blinded, or plain.
 ///
 /// # Errors
 ///
 /// Those of a save.
 pub async fn captured_rows(messages: &[Message], encrypted: bool) -> Result<Vec<Vec<Row>>> {
+    Ok(captured_writes(messages, encrypted).await?.into_iter().map(rows_of).collect())
+}
+
+/// The same as they are written to the engine.
+///
+/// # Errors
+///
+/// Those of a save.
+pub async fn captured_writes(messages: &[Message], encrypted: bool) -> Result<Vec<Writes>> {
     let sink = Arc::new(Sink::default());
     let store: Arc<dyn Store> = if encrypted {
         let unlock = Unlock::raw_key(SecretKey::new([1; 32]));
@@ -60,18 +72,19 @@ pub async fn captured_rows(messages: &[Message], encrypted: bool) -> Result<Vec<
     };
     let db = Database::builder(matrix::schema()).open(store).await?;
     sink.capture();
-    let mut rows = Vec::with_capacity(messages.len());
+    let mut all = Vec::with_capacity(messages.len());
     for message in messages {
         save(&db, message).await?;
         let batch = sink.captured().pop();
         let batch = batch.ok_or_else(|| Error::new(ErrorKind::NotFound, "a save reached no engine"))?;
-        rows.push(rows_of(batch.writes));
+        all.push(batch.writes);
     }
-    Ok(rows)
+    Ok(all)
 }
 
-fn rows_of(writes: BTreeMap<strongroom::store::StoredKey, Write>) -> Vec<Row> {
-    let row = |(key, write): (strongroom::store::StoredKey, Write)| {
+/// The rows that are written.
+pub fn rows_of(writes: Writes) -> Vec<Row> {
+    let row = |(key, write): (StoredKey, Write)| {
         let key = key.as_bytes();
         let (value, target) = match write {
             Write::Put(value) => (value.to_vec(), 0),

@@ -1,21 +1,22 @@
 //! Ours next to hand-written code on the same rows, in turns, in one process.
 
 mod bulk;
+mod media;
 mod pages;
 mod parts;
+mod postgres;
 mod saves;
 mod size;
 
 use clap::{Args, ValueEnum};
-use strongroom::{Error, Result};
-use tempfile::TempDir;
+use strongroom::Result;
 
-use crate::figures::Report;
-use crate::machine::Machine;
+use crate::figures::{Figure, Report};
+use crate::site::{self, Site};
 use crate::workload::{Rooms, Skew, Workload};
 
 /// What a run does.
-#[derive(Args, Clone, Debug)]
+#[derive(Args, Clone)]
 pub struct Options {
     /// Prints JSON in place of a table
     #[arg(long)]
@@ -41,6 +42,8 @@ pub struct Options {
     /// Seed of the workload
     #[arg(long, default_value_t = 7)]
     seed: u64,
+    #[command(flatten)]
+    site: site::Options,
 }
 
 /// A part of the figures.
@@ -56,6 +59,10 @@ enum Part {
     Bulk,
     /// What grows with the number of messages.
     Size,
+    /// PostgreSQL.
+    Postgres,
+    /// Media.
+    Media,
 }
 
 /// What all measurements of a run share.
@@ -67,7 +74,9 @@ struct Run {
     large: u64,
     /// Rounds of what takes about a millisecond; others take their part or a multiple of it.
     rounds: usize,
-    folder: TempDir,
+    /// Whether it is a smoke test.
+    quick: bool,
+    site: Site,
 }
 
 /// Prints every figure of the table of limits.
@@ -81,22 +90,16 @@ pub async fn run(options: &Options) -> Result<()> {
         messages: options.messages.max(1_000),
         large: options.large.max(options.messages),
         rounds: 201,
-        folder: tempfile::tempdir().map_err(Error::application)?,
+        quick: options.quick,
+        site: Site::new(&options.site).await?,
     };
     if options.quick {
         (run.messages, run.large, run.rounds) = (3_000, 6_000, 5);
     }
-    let mut figures = Vec::new();
-    for part in Part::value_variants().iter().filter(|part| options.only.is_none_or(|only| only == **part)) {
-        figures.extend(match part {
-            Part::Saves => saves::measure(&run).await?,
-            Part::Parts => parts::measure(&run).await?,
-            Part::Pages => pages::measure(&run).await?,
-            Part::Bulk => bulk::measure(&run).await?,
-            Part::Size => size::measure(&run).await?,
-        });
-    }
-    let report = Report { machine: Machine::this(), figures };
+    let measured = measure(&run, options.only).await;
+    let closed = run.site.close().await;
+    let report = Report { machine: run.site.machine(), figures: measured?, left_out: run.site.left_out() };
+    closed?;
     if options.json {
         println!("{:#}", report.json());
     } else {
@@ -107,9 +110,25 @@ pub async fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
+async fn measure(run: &Run, only: Option<Part>) -> Result<Vec<Figure>> {
+    let mut figures = Vec::new();
+    for part in Part::value_variants().iter().filter(|part| only.is_none_or(|only| only == **part)) {
+        figures.extend(match part {
+            Part::Saves => saves::measure(run).await?,
+            Part::Parts => parts::measure(run).await?,
+            Part::Pages => pages::measure(run).await?,
+            Part::Bulk => bulk::measure(run).await?,
+            Part::Size => size::measure(run).await?,
+            Part::Postgres => postgres::measure(run).await?,
+            Part::Media => media::measure(run).await?,
+        });
+    }
+    Ok(figures)
+}
+
 impl Run {
-    /// A path in the folder of this run.
+    /// A path in the folder of the run.
     fn path(&self, name: &str) -> std::path::PathBuf {
-        self.folder.path().join(name)
+        self.site.path(name)
     }
 }

@@ -8,7 +8,7 @@ use super::Run;
 use crate::baselines::{Aead, RawRedb, RawRusqlite, RawSqlx, hand_rows, room_front, room_until};
 use crate::figures::{Bound, Figure};
 use crate::rounds::{Pair, Rounds};
-use crate::stacks::{Engine, Layers, database};
+use crate::stacks::{Engine, Layers};
 use crate::workload::{IMPORT_BATCH, PAGE, captured_rows, import, page};
 
 /// Pages of each kind in a round.
@@ -19,7 +19,7 @@ pub(super) async fn measure(run: &Run) -> Result<Vec<Figure>> {
     let values: Vec<_> = captured_rows(&messages, false).await?.into_iter().map(|mut rows| rows.remove(0)).collect();
     let places = run.workload.places(run.rounds * PAGES, run.messages);
 
-    let encrypted = database(&Engine::Redb.url(run.folder.path(), "pages"), Layers::ENCRYPTED).await?;
+    let encrypted = run.site.database(Engine::Redb, "pages", Layers::ENCRYPTED).await?;
     import(&encrypted, &messages).await?;
     let (raw, mut aead) = (RawRedb::create(&run.path("pages-raw.redb"), true)?, Aead::default());
     let sealed =
@@ -27,7 +27,7 @@ pub(super) async fn measure(run: &Run) -> Result<Vec<Figure>> {
     let sealed: Vec<_> = sealed.collect();
     raw.import(&sealed, IMPORT_BATCH)?;
 
-    let sqlite = database(&Engine::Sqlite.url(run.folder.path(), "pages"), Layers::BARE).await?;
+    let sqlite = run.site.database(Engine::Sqlite, "pages", Layers::BARE).await?;
     import(&sqlite, &messages).await?;
     let by_hand = run.path("pages-raw.sqlite");
     RawRusqlite::create(&by_hand)?.import(&messages, &values, IMPORT_BATCH)?;
@@ -38,12 +38,12 @@ pub(super) async fn measure(run: &Run) -> Result<Vec<Figure>> {
     for places in places.chunks(PAGES) {
         let bounds: Vec<_> =
             places.iter().map(|place| (room_front(&place.room), room_until(&place.room, place.before))).collect();
-        redb.ours.time(PAGES, |number| page(&encrypted, &places[number])).await;
-        redb.baseline.time_sync(PAGES, |number| raw.page(&bounds[number].0, &bounds[number].1, &aead));
-        sql.ours.time(PAGES, |number| page(&sqlite, &places[number])).await;
-        sql.baseline.time(PAGES, |number| joined.page(&places[number])).await;
-        redb_decoded.time_sync(PAGES, |number| raw.page(&bounds[number].0, &bounds[number].1, &aead).map(decoded));
-        sql_decoded.time(PAGES, |number| joined.page(&places[number]).map_ok(decoded)).await;
+        redb.ours.time(PAGES, |number| page(&encrypted, &places[number])).await?;
+        redb.baseline.time_sync(PAGES, |number| raw.page(&bounds[number].0, &bounds[number].1, &aead))?;
+        sql.ours.time(PAGES, |number| page(&sqlite, &places[number])).await?;
+        sql.baseline.time(PAGES, |number| joined.page(&places[number])).await?;
+        redb_decoded.time_sync(PAGES, |number| raw.page(&bounds[number].0, &bounds[number].1, &aead).map(decoded))?;
+        sql_decoded.time(PAGES, |number| joined.page(&places[number]).map_ok(decoded)).await?;
     }
     for place in places.iter().take(PAGES) {
         let (front, until) = (room_front(&place.room), room_until(&place.room, place.before));

@@ -7,14 +7,14 @@ use strongroom::cache::CacheOptions;
 use strongroom::encryption::EncryptedOptions;
 use strongroom::redb::Redb;
 use strongroom::store::{Batch, Read, Store, StoredKey, Write};
-use strongroom::{Database, Result, matrix};
+use strongroom::{Database, Key, Result, matrix};
 
 use super::Run;
 use crate::baselines::{Aead, RawCache, RawMap, hand_rows};
 use crate::figures::{Bound, Figure};
-use crate::rounds::Pair;
+use crate::rounds::{Pair, Rounds};
 use crate::sink::{PassThrough, Sink, committed};
-use crate::stacks::{Engine, Layers, database, unlock};
+use crate::stacks::{Engine, Layers, unlock};
 use crate::workload::{Table, captured_rows, get, import};
 
 /// Calls in a round, and rounds for each of the run's: short ones, so that most of them end before somebody else has the processor.
@@ -28,7 +28,7 @@ const ROW_NS: f64 = if cfg!(feature = "ring") { 1_500.0 } else { 4_000.0 };
 
 pub(super) async fn measure(run: &Run) -> Result<Vec<Figure>> {
     let mut figures = building(run).await?;
-    figures.push(cached(run).await?);
+    figures.extend(cached(run).await?);
     figures.push(dispatch(run).await?);
     figures.push(in_memory(run).await?);
     Ok(figures)
@@ -47,9 +47,9 @@ async fn building(run: &Run) -> Result<Vec<Figure>> {
     let (mut aead, mut row, mut without, mut batched) =
         (Aead::default(), Pair::default(), Pair::default(), Pair::default());
     for _ in 0..ROUNDS * run.rounds {
-        row.ours.time(CALLS, |number| encrypted.insert(&messages[number])).await;
-        row.baseline.time_sync(CALLS, |number| aead.seal(&values[number].key, &values[number].value));
-        without.baseline.time(CALLS, |number| bare.insert(&messages[number])).await;
+        row.ours.time(CALLS, |number| encrypted.insert(&messages[number])).await?;
+        row.baseline.time_plain(CALLS, |number| aead.seal(&values[number].key, &values[number].value));
+        without.baseline.time(CALLS, |number| bare.insert(&messages[number])).await?;
     }
     for _ in 0..run.rounds {
         for (db, rounds) in [(&encrypted, &mut batched.ours), (&bare, &mut batched.baseline)] {
@@ -68,10 +68,11 @@ async fn building(run: &Run) -> Result<Vec<Figure>> {
     ])
 }
 
-/// A get of the cache over an exclusive store, all in memory, next to moka's own.
-async fn cached(run: &Run) -> Result<Figure> {
+/// A get of the cache over an exclusive store, all in memory, next to moka's own; and the typed get above it.
+async fn cached(run: &Run) -> Result<Vec<Figure>> {
     let store = CacheOptions::default().over(Redb::open(run.path("cached.redb"))?);
-    let rows = captured_rows(&run.workload.messages(0..KEYS as u64)?, false).await?;
+    let messages = run.workload.messages(0..KEYS as u64)?;
+    let rows = captured_rows(&messages, false).await?;
     let rows: Vec<_> = rows.into_iter().map(|mut rows| rows.remove(0)).collect();
     let entries: Vec<(Bytes, Bytes)> = rows.into_iter().map(|row| (row.key.into(), row.value.into())).collect();
     let keys: Vec<StoredKey> = entries.iter().map(|(key, _)| StoredKey::new(key.clone())).collect();
@@ -80,14 +81,28 @@ async fn cached(run: &Run) -> Result<Figure> {
     for key in &keys {
         store.get(std::slice::from_ref(key)).await?;
     }
+    let typed = run.site.database(Engine::Redb, "cached-typed", Layers { encrypted: false, cached: true }).await?;
+    import(&typed, &messages).await?;
+    let typed_keys: Vec<_> = messages.iter().map(Key::of).collect();
+    for key in &typed_keys {
+        get(&typed, key).await?;
+    }
     let raw = RawCache::new(entries.clone());
-    let mut pair = Pair::default();
+    let (mut pair, mut typed_gets) = (Pair::default(), Rounds::default());
     for round in 0..ROUNDS * run.rounds {
-        pair.ours.time(CALLS, |number| store.get(std::slice::from_ref(&keys[turn(round, number)]))).await;
-        pair.baseline.time_sync(CALLS, |number| raw.get(&entries[turn(round, number)].0));
+        pair.ours.time(CALLS, |number| store.get(std::slice::from_ref(&keys[turn(round, number)]))).await?;
+        pair.baseline.time_plain(CALLS, |number| raw.get(&entries[turn(round, number)].0));
+        typed_gets.time(CALLS, |number| get(&typed, &typed_keys[turn(round, number)])).await?;
     }
     store.close().await?;
-    Ok(Figure::times("cached get on an exclusive store / moka get alone", pair.medians(), Bound::RatioAtMost(2.0)))
+    typed.close().await?;
+    let typed = (typed_gets.median(), pair.ours.median());
+    Ok(vec![
+        Figure::times("cached get on an exclusive store / moka get alone", pair.medians(), Bound::RatioAtMost(2.0))
+            .note("Store::get of one stored key, which answers with rows"),
+        Figure::times("typed get over that cache / the cached get of its stored key", typed, Bound::Context)
+            .note("the typed one decodes the record"),
+    ])
 }
 
 /// A call that finds nothing, through three layers that do nothing, and without them.
@@ -98,8 +113,8 @@ async fn dispatch(run: &Run) -> Result<Figure> {
     let key = [StoredKey::from(b"none".to_vec())];
     let mut pair = Pair::default();
     for _ in 0..ROUNDS * run.rounds {
-        pair.ours.time(CALLS, |_| layered.get(&key)).await;
-        pair.baseline.time(CALLS, |_| store.get(&key)).await;
+        pair.ours.time(CALLS, |_| layered.get(&key)).await?;
+        pair.baseline.time(CALLS, |_| store.get(&key)).await?;
     }
     let figure = Figure::times("three layers of dispatch, a call", pair.medians(), Bound::DifferenceAtMost(150.0));
     Ok(figure.note("ours: a call through three layers that do nothing; baseline: the same without them"))
@@ -107,7 +122,7 @@ async fn dispatch(run: &Run) -> Result<Figure> {
 
 /// The engine in memory next to a map.
 async fn in_memory(run: &Run) -> Result<Figure> {
-    let db = database(&Engine::Memory.url(run.folder.path(), ""), Layers::BARE).await?;
+    let db = run.site.database(Engine::Memory, "", Layers::BARE).await?;
     let mut map = RawMap::default();
     let messages = run.workload.messages(0..run.messages)?;
     import(&db, &messages).await?;
@@ -118,8 +133,8 @@ async fn in_memory(run: &Run) -> Result<Figure> {
         (0..KEYS).map(|number| (Table::RECORDS, rows[number * 7 % rows.len()][0].key.clone())).collect();
     let mut pair = Pair::default();
     for round in 0..ROUNDS * run.rounds {
-        pair.ours.time(CALLS, |number| get(&db, &keys[turn(round, number)])).await;
-        pair.baseline.time_sync(CALLS, |number| map.get(&places[turn(round, number)]));
+        pair.ours.time(CALLS, |number| get(&db, &keys[turn(round, number)])).await?;
+        pair.baseline.time_plain(CALLS, |number| map.get(&places[turn(round, number)]));
     }
     let name = "typed get from memory, bare / a BTreeMap's get of the bytes";
     Ok(Figure::times(name, pair.medians(), Bound::Context))

@@ -6,19 +6,28 @@ use super::Run;
 use crate::baselines::{Flush, RawRedb, failed};
 use crate::figures::{Bound, Figure};
 use crate::rounds::{Pair, Rounds};
-use crate::stacks::{Engine, Layers, database};
-use crate::workload::{IMPORT_BATCH, TOGETHER, captured_rows, import, save, save_together};
+use crate::stacks::{Engine, Layers};
+use crate::workload::{
+    IMPORT_BATCH, TOGETHER, captured_rows, captured_writes, commit, import, rows_of, save, save_together,
+};
 
 pub(super) async fn measure(run: &Run) -> Result<Vec<Figure>> {
-    let db = database(&Engine::Redb.url(run.folder.path(), "saves"), Layers::ENCRYPTED).await?;
+    let db = run.site.database(Engine::Redb, "saves", Layers::ENCRYPTED).await?;
     // Another one: the commit after a large one also frees the pages that it replaced.
-    let groups = database(&Engine::Redb.url(run.folder.path(), "groups"), Layers::ENCRYPTED).await?;
+    let groups = run.site.database(Engine::Redb, "groups", Layers::ENCRYPTED).await?;
     let raw = RawRedb::create(&run.path("saves-raw.redb"), true)?;
     let light = RawRedb::create(&run.path("saves-light.redb"), false)?;
     let mut flush = Flush::new(&run.path("flush")).map_err(failed)?;
+    // Two more, for what each layer adds.
+    let bare = run.site.database(Engine::Redb, "saves-bare", Layers::BARE).await?;
+    let alone = run.site.store(Engine::Redb, "saves-alone", Layers::BARE).await?;
     let before = run.workload.messages(0..run.messages)?;
     import(&db, &before).await?;
     import(&groups, &before).await?;
+    import(&bare, &before).await?;
+    for batch in captured_writes(&before, true).await?.chunks(IMPORT_BATCH) {
+        commit(&*alone, batch.iter().flatten().map(|(key, write)| (key.clone(), write.clone())).collect()).await?;
+    }
     let rows = captured_rows(&before, true).await?;
     raw.import(&rows, IMPORT_BATCH)?;
     light.import(&rows, IMPORT_BATCH)?;
@@ -26,24 +35,32 @@ pub(super) async fn measure(run: &Run) -> Result<Vec<Figure>> {
     let (rounds, together) = (run.rounds as u64, TOGETHER as u64);
     let new = run.workload.messages(run.messages..run.messages + rounds * (1 + together))?;
     let (ones, many) = new.split_at(run.rounds);
-    let rows = captured_rows(ones, true).await?;
+    let writes = captured_writes(ones, true).await?;
+    let rows: Vec<_> = writes.iter().cloned().map(rows_of).collect();
     let [mut one, mut group] = [Pair::default(), Pair::default()];
-    let (mut without_repair, mut flushes) = <(Rounds, Rounds)>::default();
-    for ((message, rows), many) in ones.iter().zip(&rows).zip(many.chunks(TOGETHER)) {
+    let [mut without_repair, mut flushes, mut store_alone, mut typed_bare] = [(); 4].map(|()| Rounds::default());
+    let saves = ones.iter().zip(&rows).zip(writes).zip(many.chunks(TOGETHER));
+    for (((message, rows), writes), many) in saves {
         let rows: Vec<_> = rows.iter().collect();
-        one.ours.time(1, |_| save(&db, message)).await;
-        one.baseline.time_sync(1, |_| raw.commit(&rows));
-        without_repair.time_sync(1, |_| light.commit(&rows));
-        flushes.time_sync(1, |_| flush.flush());
+        let mut writes = Some(writes);
+        one.ours.time(1, |_| save(&db, message)).await?;
+        one.baseline.time_sync(1, |_| raw.commit(&rows))?;
+        store_alone.time(1, |_| commit(&*alone, writes.take().unwrap_or_default())).await?;
+        typed_bare.time(1, |_| save(&bare, message)).await?;
+        without_repair.time_sync(1, |_| light.commit(&rows))?;
+        flushes.time_sync(1, |_| flush.flush().map_err(failed))?;
         let begin = std::time::Instant::now();
         save_together(&groups, many).await?;
         group.ours.note(begin.elapsed(), TOGETHER);
     }
     group.baseline = one.baseline.clone();
     db.close().await?;
+    bare.close().await?;
+    alone.close().await?;
     groups.close().await?;
 
-    let flush = flushes.median();
+    let (flush, [store_alone, typed_bare]) =
+        (flushes.median(), [store_alone, typed_bare].map(|rounds| rounds.median()));
     Ok(vec![
         Figure::times(
             "encrypted durable save of one message / raw redb commit of the same 5 rows",
@@ -60,6 +77,21 @@ pub(super) async fn measure(run: &Run) -> Result<Vec<Figure>> {
         Figure::times(
             "64 concurrent encrypted saves, each / the same saves one by one",
             (group.ours.median(), one.ours.median()),
+            Bound::Context,
+        ),
+        Figure::times(
+            "a durable save on redb, what the store adds: Store::commit of the 5 rows / raw redb commit of them",
+            (store_alone, one.baseline.median()),
+            Bound::Context,
+        ),
+        Figure::times(
+            "a durable save on redb, what the typed layer adds: bare save / Store::commit of 5 rows",
+            (typed_bare, store_alone),
+            Bound::Context,
+        ),
+        Figure::times(
+            "a durable save on redb, what encryption adds: encrypted save / bare save",
+            (one.ours.median(), typed_bare),
             Bound::Context,
         ),
         Figure::times("raw redb commit of 5 rows without quick-repair / with it", (without_repair.median(), one.baseline.median()), Bound::Context),

@@ -16,7 +16,7 @@ const IMPORTED_MESSAGES: u64 = 1_000_000;
 const IMPORT_BYTES: f64 = 150e6;
 
 pub(super) async fn measure(run: &Run) -> Result<Vec<Figure>> {
-    let large_url = Engine::Redb.url(run.folder.path(), "large");
+    let large_url = run.site.url(Engine::Redb, "large")?;
     let imported = child::start(&Task::import(&large_url, true, run.large)).await?;
     let mut figures = vec![large_pages(run, &large_url).await?];
     figures.extend(on_disk(run).await?);
@@ -29,7 +29,7 @@ pub(super) async fn measure(run: &Run) -> Result<Vec<Figure>> {
 
 async fn large_pages(run: &Run, large_url: &str) -> Result<Figure> {
     let small_messages = SMALL.min(run.messages);
-    let small = database(&Engine::Redb.url(run.folder.path(), "small"), Layers::ENCRYPTED).await?;
+    let small = run.site.database(Engine::Redb, "small", Layers::ENCRYPTED).await?;
     import(&small, &run.workload.messages(0..small_messages)?).await?;
     let large = database(large_url, Layers::ENCRYPTED).await?;
     let rounds = run.rounds * 2;
@@ -37,8 +37,8 @@ async fn large_pages(run: &Run, large_url: &str) -> Result<Figure> {
     let mut pair = Pair::default();
     for (number, (in_large, in_small)) in places.enumerate() {
         let mut round = Pair::default();
-        round.ours.time(1, |_| page(&large, &in_large)).await;
-        round.baseline.time(1, |_| page(&small, &in_small)).await;
+        round.ours.time(1, |_| page(&large, &in_large)).await?;
+        round.baseline.time(1, |_| page(&small, &in_small)).await?;
         // The first half only warms the engine's cache.
         if number >= rounds / 2 {
             pair.add(&round);
@@ -53,13 +53,16 @@ async fn large_pages(run: &Run, large_url: &str) -> Result<Figure> {
 
 async fn on_disk(run: &Run) -> Result<Vec<Figure>> {
     let mut figures = Vec::new();
-    for engine in [Engine::Redb, Engine::Sqlite] {
+    let engines = [Engine::Redb, Engine::Sqlite, Engine::Postgres];
+    for engine in engines.into_iter().filter(|engine| run.site.has(*engine)) {
         let mut bytes = [0; 2];
         for (layers, bytes) in [Layers::BARE, Layers::ENCRYPTED].into_iter().zip(&mut bytes) {
-            let db = database(&engine.url(run.folder.path(), &format!("size-{layers}")), layers).await?;
+            let name = format!("size-{layers}");
+            let db = run.site.database(engine, &name, layers).await?;
             import(&db, &run.workload.messages(0..run.messages)?).await?;
-            *bytes = db.compact().await?.bytes_after;
+            *bytes = run.site.compacted_bytes(engine, &db).await?;
             db.close().await?;
+            run.site.remove(engine, &name).await?;
         }
         let (name, bound) = match engine {
             Engine::Redb => ("bytes on disk, encrypted / bare".to_owned(), Bound::RatioAtMost(1.35)),

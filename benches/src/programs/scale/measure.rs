@@ -1,6 +1,5 @@
 //! One stack at one size.
 
-use std::path::Path;
 use std::time::Instant;
 
 use strongroom::matrix::MatrixStore;
@@ -8,6 +7,7 @@ use strongroom::{Result, Timestamp};
 
 use super::child::{self, Task};
 use crate::rounds::Rounds;
+use crate::site::Site;
 use crate::stacks::{Engine, Layers, database};
 use crate::workload::{
     TOGETHER, Workload, claim, delete_before, get, mixed, one_time_keys, page, publish, save, save_together,
@@ -50,16 +50,19 @@ pub(super) struct Point {
     pub(super) disk_bytes: u64,
 }
 
-/// Measures one stack at one size, in stores of its own.
-pub(super) async fn point(folder: &Path, engine: Engine, layers: Layers, messages: u64) -> Result<Point> {
+/// The store of a point, which goes with it.
+const STORE: &str = "store";
+
+/// Measures one stack at one size, in a store of its own.
+pub(super) async fn point(site: &Site, engine: Engine, layers: Layers, messages: u64) -> Result<Point> {
     let workload = Workload::default();
-    let url = engine.url(folder, "store");
+    let url = site.url(engine, STORE)?;
     let import = Task::import(&url, layers.encrypted, messages);
     let imported = child::start(&import).await?;
     let mut point =
         Point { messages, import_ns: imported.message_ns, peak_bytes: imported.peak_bytes, ..Point::default() };
     let db = database(&url, layers).await?;
-    point.disk_bytes = db.compact().await?.bytes_after;
+    point.disk_bytes = site.compacted_bytes(engine, &db).await?;
     db.close().await?;
     child::crash(&Task::saves(&url, layers.encrypted, messages), CRASH_SAVES).await?;
     let begin = Instant::now();
@@ -68,15 +71,15 @@ pub(super) async fn point(folder: &Path, engine: Engine, layers: Layers, message
 
     let mut cold = Rounds::default();
     for keys in workload.keys(ROUNDS * READS, messages).chunks(READS) {
-        cold.time(READS, |number| get(&db, &keys[number])).await;
+        cold.time(READS, |number| get(&db, &keys[number])).await?;
     }
     point.cold_ns = cold.median();
     let hot = workload.keys(HOT, messages);
     let (mut hot_gets, mut pages, mut threads) = <(Rounds, Rounds, Rounds)>::default();
     for place in &workload.places(ROUNDS * READS, messages) {
-        hot_gets.time(HOT, |number| get(&db, &hot[number])).await;
-        pages.time(1, |_| page(&db, place)).await;
-        threads.time(1, |_| thread_page(&db, place)).await;
+        hot_gets.time(HOT, |number| get(&db, &hot[number])).await?;
+        pages.time(1, |_| page(&db, place)).await?;
+        threads.time(1, |_| thread_page(&db, place)).await?;
     }
     (point.hot_ns, point.page_ns, point.thread_ns) = (hot_gets.median(), pages.median(), threads.median());
 
@@ -84,19 +87,19 @@ pub(super) async fn point(folder: &Path, engine: Engine, layers: Layers, message
     let next = 2 * messages;
     let (mut saves, mut together, mut mixes, mut claims) = <(Rounds, Rounds, Rounds, Rounds)>::default();
     let store = MatrixStore::new(db.clone())?;
-    publish(&store, &one_time_keys(ROUNDS as u64)).await?;
+    publish(&store, &one_time_keys(0..ROUNDS as u64)).await?;
     let places = workload.places(ROUNDS, messages);
     for number in 0..ROUNDS as u64 {
         let first = next + number * (TOGETHER as u64 + 2);
         let new = workload.messages(first..first + TOGETHER as u64 + 1)?;
-        saves.time(1, |_| save(&db, &new[0])).await;
+        saves.time(1, |_| save(&db, &new[0])).await?;
         let begin = Instant::now();
         save_together(&db, &new[1..]).await?;
         together.note(begin.elapsed(), TOGETHER);
         if let Some(place) = places.get(number as usize) {
-            mixes.time(1, |_| mixed(&db, &workload, &hot, place, first + TOGETHER as u64 + 1)).await;
+            mixes.time(1, |_| mixed(&db, &workload, &hot, place, first + TOGETHER as u64 + 1)).await?;
         }
-        claims.time(1, |_| claim(&store)).await;
+        claims.time(1, |_| claim(&store)).await?;
     }
     (point.save_ns, point.together_ns) = (saves.median(), together.median());
     (point.mixed_ns, point.claim_ns) = (mixes.median(), claims.median());
@@ -106,6 +109,6 @@ pub(super) async fn point(folder: &Path, engine: Engine, layers: Layers, message
     let deleted = delete_before(&db, &workload.largest_room(), before).await?;
     point.delete_ns = (begin.elapsed().as_nanos() / u128::from(deleted.max(1))) as u64;
     db.close().await?;
-
+    site.remove(engine, STORE).await?;
     Ok(point)
 }

@@ -10,21 +10,23 @@ use std::path::PathBuf;
 use clap::Args;
 use strongroom::{Error, Result};
 
-use crate::machine::Machine;
+use crate::site::{self, Site};
 use crate::stacks::{Engine, Layers};
 use measure::{Point, point};
 
 /// The stacks that are measured. Another one is one line more.
-const STACKS: [(Engine, Layers); 4] = [
+const STACKS: [(Engine, Layers); 6] = [
     (Engine::Redb, Layers::BARE),
     (Engine::Redb, Layers::ENCRYPTED),
     (Engine::Sqlite, Layers::BARE),
     (Engine::Sqlite, Layers::ENCRYPTED),
+    (Engine::Postgres, Layers::BARE),
+    (Engine::Postgres, Layers::ENCRYPTED),
 ];
 const FROM: u64 = 10_000;
 
 /// What a run does.
-#[derive(Args, Clone, Debug)]
+#[derive(Args, Clone)]
 pub struct Options {
     /// Messages in the largest stores: 10,000, ten times as many, and so on up to this
     #[arg(long, default_value_t = 100_000)]
@@ -32,9 +34,8 @@ pub struct Options {
     /// Where the page and its plots are written; nowhere unless given
     #[arg(long)]
     out: Option<PathBuf>,
-    /// Where the stores are made, of which one is there at a time; a temporary folder unless given
-    #[arg(long)]
-    folder: Option<PathBuf>,
+    #[command(flatten)]
+    site: site::Options,
 }
 
 /// One stack at all sizes.
@@ -49,26 +50,13 @@ struct Series {
 ///
 /// Those of the stores and of the file system.
 pub async fn run(options: &Options) -> Result<()> {
-    let sizes: Vec<u64> =
-        std::iter::successors(Some(FROM), |size| size.checked_mul(10)).take_while(|size| *size <= options.to).collect();
-    let mut all = Vec::new();
-    for (engine, layers) in STACKS {
-        let mut series = Series { name: format!("{}, {layers}", engine.name()), points: Vec::new() };
-        for size in &sizes {
-            let folder = match &options.folder {
-                Some(folder) => tempfile::tempdir_in(folder),
-                None => tempfile::tempdir(),
-            };
-            let folder = folder.map_err(Error::application)?;
-            series.points.push(point(folder.path(), engine, layers, *size).await?);
-            if let Some(point) = series.points.last() {
-                println!("{}: {point:?}", series.name);
-            }
-        }
-        all.push(series);
-    }
+    let site = Site::new(&options.site).await?;
+    let measured = measure(&site, options.to).await;
+    let closed = site.close().await;
+    let all = measured?;
+    closed?;
     let command = format!("cargo run --release -p strongroom-benches -- scale --to {}", options.to);
-    let page = page::page(&Machine::this(), &command, &all);
+    let page = page::page(&site, &command, &all);
     println!("\n{page}");
     if let Some(out) = &options.out {
         std::fs::create_dir_all(out).map_err(Error::application)?;
@@ -76,4 +64,20 @@ pub async fn run(options: &Options) -> Result<()> {
         plot::write(out, &all)?;
     }
     Ok(())
+}
+
+/// Every stack at every size. One store is there at a time.
+async fn measure(site: &Site, to: u64) -> Result<Vec<Series>> {
+    let sizes = || std::iter::successors(Some(FROM), |size| size.checked_mul(10)).take_while(|size| *size <= to);
+    let mut all = Vec::new();
+    for (engine, layers) in STACKS.into_iter().filter(|(engine, _)| site.has(*engine)) {
+        let mut series = Series { name: format!("{}, {layers}", engine.name()), points: Vec::new() };
+        for size in sizes() {
+            let point = point(site, engine, layers, size).await?;
+            println!("{}: {point:?}", series.name);
+            series.points.push(point);
+        }
+        all.push(series);
+    }
+    Ok(all)
 }

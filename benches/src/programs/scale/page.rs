@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::Series;
 use super::measure::Point;
-use crate::machine::Machine;
+use crate::site::Site;
 
 /// A column: its head, and what stands in it.
 type Column = (&'static str, fn(&Point) -> String);
@@ -27,20 +27,28 @@ const COLUMNS: [Column; 14] = [
 ];
 
 /// A page in Markdown, with a table and the plots that lie beside it.
-pub(super) fn page(machine: &Machine, command: &str, all: &[Series]) -> String {
+pub(super) fn page(site: &Site, command: &str, all: &[Series]) -> String {
     let mut page = String::new();
     // Writing to a string does not fail.
-    let _ = write_page(&mut page, machine, command, all);
+    let _ = write_page(&mut page, site, command, all);
     page
 }
 
-fn write_page(page: &mut String, machine: &Machine, command: &str, all: &[Series]) -> std::fmt::Result {
+fn write_page(page: &mut String, site: &Site, command: &str, all: &[Series]) -> std::fmt::Result {
     writeln!(page, "# Costs by the number of messages\n")?;
     writeln!(
         page,
-        "Made by `{command} --out docs/benchmarks` on {}.\n\n{machine}.\n",
-        jiff::Timestamp::now().strftime("%Y-%m-%d")
+        "Made by `{command} --out docs/benchmarks` on {}.\n\n{}.\n",
+        jiff::Timestamp::now().strftime("%Y-%m-%d"),
+        site.machine()
     )?;
+    match site.left_out() {
+        Some(left_out) => writeln!(page, "Left out: {left_out}.\n")?,
+        None => writeln!(
+            page,
+            "Of PostgreSQL, bytes are those of its tables after `VACUUM FULL`, memory is the client's, and what was killed is the client.\n"
+        )?,
+    }
     writeln!(
         page,
         "Messages of about 300 bytes with 5 rows each, in 100 rooms whose sizes follow Zipf's law. Times are medians of one run. Bytes are those of the \
