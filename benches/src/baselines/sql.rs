@@ -19,9 +19,9 @@ pub(super) const INSERT: [&str; 5] = [
     "INSERT INTO redacted VALUES (?, ?, ?, ?)",
 ];
 
-/// The newest records of a room before a time.
+/// The newest records of a room before a time. The sign keeps the planner from preparing it anew for each number that is bound.
 pub(super) const NEWEST: &str = "SELECT messages.value FROM room_timestamp JOIN messages ON messages.key = record \
-                                 WHERE room = ? AND at < ? ORDER BY at DESC LIMIT ?";
+                                 WHERE room = ? AND at < ? ORDER BY at DESC LIMIT +?";
 
 /// As this library opens a file: a commit is on the medium when it returns; 8 MiB of pages in memory.
 pub(super) const CACHE_KIB: i64 = 8 << 10;
