@@ -21,13 +21,14 @@ use strongroom::{Database, Record};
 use strongroom_benches::baselines::Aead;
 use strongroom_benches::sink::Sink;
 use strongroom_benches::stacks::unlock;
-use strongroom_benches::workload::{Row, Workload, captured_rows};
+use strongroom_benches::workload::{Capture, Row, Workload};
 use tokio::runtime::Runtime;
 
 fn parts(criterion: &mut Criterion) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let message = Workload::default().message(1).unwrap();
-    let row = runtime.block_on(captured_rows(std::slice::from_ref(&message), false)).unwrap().remove(0).remove(0);
+    let rows = async { Capture::new(false).await?.rows(std::slice::from_ref(&message)).await };
+    let row = runtime.block_on(rows).unwrap().remove(0).remove(0);
     let sink = Arc::new(Sink::default());
     let encrypted = runtime.block_on(EncryptedOptions::default().create(sink.clone(), &unlock())).unwrap();
     sink.keep_nothing();

@@ -12,7 +12,7 @@ pub use operations::{
     publish, save, save_together, thread_page,
 };
 pub use rooms::{Rooms, Skew};
-pub use rows::{Row, Table, Writes, captured_rows, captured_writes, rows_of};
+pub use rows::{Capture, Row, Table, Writes, rows_of};
 
 use strongroom::matrix::{EventId, Message, RoomId};
 use strongroom::{Json, Key, Result, Timestamp};

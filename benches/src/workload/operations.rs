@@ -4,7 +4,7 @@ use futures_util::future::try_join_all;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use strongroom::matrix::{MatrixStore, Message, OneTimeKey, RoomId};
 use strongroom::store::{Batch, Revision, Store};
-use strongroom::{Database, Key, Result, Timestamp, Transaction};
+use strongroom::{Database, Key, Result, Timestamp};
 
 use super::{Place, Workload, Writes};
 use crate::sink::committed;
@@ -50,26 +50,17 @@ pub async fn save_together(db: &Database, messages: &[Message]) -> Result<()> {
 }
 
 /// Imports messages that are new, [`IMPORT_BATCH`] in a transaction. Two transactions are under way at a time: one is made ready while
-/// the engine is busy with the other. Each first reads all its keys in one call, which answers what every insert has to know.
+/// the engine is busy with the other.
 ///
 /// # Errors
 ///
-/// As [`Database::write`]; `AlreadyExists`.
+/// As [`Database::insert_many`].
 pub async fn import(db: &Database, messages: &[Message]) -> Result<()> {
     stream::iter(messages.chunks(IMPORT_BATCH))
-        .map(|batch| db.write(move |tx| insert_all(tx, batch)))
+        .map(|batch| db.insert_many(batch))
         .buffer_unordered(2)
         .try_collect()
         .await
-}
-
-async fn insert_all(tx: Transaction, messages: &[Message]) -> Result<()> {
-    let keys: Vec<_> = messages.iter().map(Key::of).collect();
-    tx.get_many(&keys).await?;
-    for message in messages {
-        tx.insert(message).await?;
-    }
-    Ok(())
 }
 
 /// Reads one message; says whether it is there.

@@ -48,38 +48,57 @@ pub struct Row {
 /// What a save writes.
 pub type Writes = BTreeMap<StoredKey, Write>;
 
-/// The rows of each of some messages, in the order of their keys: sealed and blinded, or plain.
-///
-/// # Errors
-///
-/// Those of a save.
-pub async fn captured_rows(messages: &[Message], encrypted: bool) -> Result<Vec<Vec<Row>>> {
-    Ok(captured_writes(messages, encrypted).await?.into_iter().map(rows_of).collect())
+/// Takes the rows of saves on their way to an engine that keeps nothing: all of one capture are sealed and blinded with the same keys, as
+/// those of one store are, so that they lie among each other as they do there.
+#[derive(Debug)]
+pub struct Capture {
+    sink: Arc<Sink>,
+    db: Database,
 }
 
-/// The same as they are written to the engine.
-///
-/// # Errors
-///
-/// Those of a save.
-pub async fn captured_writes(messages: &[Message], encrypted: bool) -> Result<Vec<Writes>> {
-    let sink = Arc::new(Sink::default());
-    let store: Arc<dyn Store> = if encrypted {
-        let unlock = Unlock::raw_key(SecretKey::new([1; 32]));
-        Arc::new(EncryptedOptions::default().create(sink.clone(), &unlock).await?)
-    } else {
-        sink.clone()
-    };
-    let db = Database::builder(matrix::schema()).open(store).await?;
-    sink.capture();
-    let mut all = Vec::with_capacity(messages.len());
-    for message in messages {
-        save(&db, message).await?;
-        let batch = sink.captured().pop();
-        let batch = batch.ok_or_else(|| Error::new(ErrorKind::NotFound, "a save reached no engine"))?;
-        all.push(batch.writes);
+impl Capture {
+    /// Rows as they are with encryption, or plain.
+    ///
+    /// # Errors
+    ///
+    /// Those of a store that is opened.
+    pub async fn new(encrypted: bool) -> Result<Self> {
+        let sink = Arc::new(Sink::default());
+        let store: Arc<dyn Store> = if encrypted {
+            let unlock = Unlock::raw_key(SecretKey::new([1; 32]));
+            Arc::new(EncryptedOptions::default().create(sink.clone(), &unlock).await?)
+        } else {
+            sink.clone()
+        };
+        let db = Database::builder(matrix::schema()).open(store).await?;
+        sink.capture();
+        Ok(Capture { sink, db })
     }
-    Ok(all)
+
+    /// What each message makes of its save, as it is written to the engine.
+    ///
+    /// # Errors
+    ///
+    /// Those of a save.
+    pub async fn writes(&self, messages: &[Message]) -> Result<Vec<Writes>> {
+        let mut all = Vec::with_capacity(messages.len());
+        for message in messages {
+            save(&self.db, message).await?;
+            let batch = self.sink.captured().pop();
+            let batch = batch.ok_or_else(|| Error::new(ErrorKind::NotFound, "a save reached no engine"))?;
+            all.push(batch.writes);
+        }
+        Ok(all)
+    }
+
+    /// The rows of each message, in the order of their keys.
+    ///
+    /// # Errors
+    ///
+    /// Those of a save.
+    pub async fn rows(&self, messages: &[Message]) -> Result<Vec<Vec<Row>>> {
+        Ok(self.writes(messages).await?.into_iter().map(rows_of).collect())
+    }
 }
 
 /// The rows that are written.
@@ -112,7 +131,8 @@ mod tests {
     #[tokio::test]
     async fn a_message_is_five_rows_and_each_index_leads_to_the_record() {
         for encrypted in [false, true] {
-            let rows = captured_rows(&Workload::default().messages(0..20).unwrap(), encrypted).await.unwrap();
+            let capture = Capture::new(encrypted).await.unwrap();
+            let rows = capture.rows(&Workload::default().messages(0..20).unwrap()).await.unwrap();
             for rows in rows {
                 assert_eq!(rows.iter().map(|row| row.table).collect::<Vec<_>>(), Table::ALL);
                 let record = &rows[0];

@@ -18,6 +18,7 @@ mod query;
 mod retention;
 mod rows;
 mod salvage;
+mod save;
 mod sizes;
 mod snapshot;
 mod sweep;
@@ -195,6 +196,26 @@ impl Database {
         self.alone::<R, _, _, _>("insert", |tx| async move { tx.insert(record).await }).await
     }
 
+    /// Writes records that must all be new: all of them or none, in one transaction. The fastest way to import; as many as fit in a
+    /// transaction ([`Limits::batch_writes_max`](crate::store::Limits::batch_writes_max), a row for each record and each index entry).
+    ///
+    /// ```
+    /// # use strongroom_core::{Database, Result, Record};
+    /// async fn import<R: Record + Sync>(db: &Database, records: &[R]) -> Result<()> {
+    ///     for records in records.chunks(2_500) {
+    ///         db.insert_many(records).await?;
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`insert`](Database::insert); the first record that is refused is named by its number.
+    pub async fn insert_many<R: Record>(&self, records: &[R]) -> Result<()> {
+        self.alone::<R, _, _, _>("insert_many", |tx| async move { tx.insert_many(records).await }).await
+    }
+
     /// Writes a record, new or in place of the one with its key.
     ///
     /// # Errors
@@ -202,6 +223,16 @@ impl Database {
     /// As [`insert`](Database::insert), without `AlreadyExists`.
     pub async fn put<R: Record>(&self, record: &R) -> Result<()> {
         self.alone::<R, _, _, _>("put", |tx| async move { tx.put(record).await }).await
+    }
+
+    /// Writes records, each new or in place of the one with its key: all of them or none, in one transaction. Of two with the same key the
+    /// later one stays.
+    ///
+    /// # Errors
+    ///
+    /// As [`insert_many`](Database::insert_many), without `AlreadyExists`.
+    pub async fn put_many<R: Record>(&self, records: &[R]) -> Result<()> {
+        self.alone::<R, _, _, _>("put_many", |tx| async move { tx.put_many(records).await }).await
     }
 
     /// Writes a record in place of the one with its key, which must exist.

@@ -9,14 +9,15 @@ use crate::baselines::{Aead, RawRedb, RawRusqlite, RawSqlx, hand_rows, room_fron
 use crate::figures::{Bound, Figure};
 use crate::rounds::{Pair, Rounds};
 use crate::stacks::{Engine, Layers};
-use crate::workload::{IMPORT_BATCH, PAGE, captured_rows, import, page};
+use crate::workload::{Capture, IMPORT_BATCH, PAGE, import, page};
 
 /// Pages of each kind in a round.
 const PAGES: usize = 4;
 
 pub(super) async fn measure(run: &Run) -> Result<Vec<Figure>> {
     let messages = run.workload.messages(0..run.messages)?;
-    let values: Vec<_> = captured_rows(&messages, false).await?.into_iter().map(|mut rows| rows.remove(0)).collect();
+    let values: Vec<_> =
+        Capture::new(false).await?.rows(&messages).await?.into_iter().map(|mut rows| rows.remove(0)).collect();
     let places = run.workload.places(run.rounds * PAGES, run.messages);
 
     let encrypted = run.site.database(Engine::Redb, "pages", Layers::ENCRYPTED).await?;

@@ -15,7 +15,7 @@ use crate::figures::{Bound, Figure};
 use crate::rounds::{Pair, Rounds};
 use crate::sink::{PassThrough, Sink, committed};
 use crate::stacks::{Engine, Layers, unlock};
-use crate::workload::{Table, captured_rows, get, import};
+use crate::workload::{Capture, Table, get, import};
 
 /// Calls in a round, and rounds for each of the run's: short ones, so that most of them end before somebody else has the processor.
 const CALLS: usize = 20;
@@ -41,7 +41,8 @@ async fn building(run: &Run) -> Result<Vec<Figure>> {
     let encrypted = Database::builder(matrix::schema()).open(encrypted).await?;
     let bare = Database::builder(matrix::schema()).open(plain.clone()).await?;
     let messages = run.workload.messages(0..BATCHED as u64)?;
-    let values: Vec<_> = captured_rows(&messages, false).await?.into_iter().map(|mut rows| rows.remove(0)).collect();
+    let values: Vec<_> =
+        Capture::new(false).await?.rows(&messages).await?.into_iter().map(|mut rows| rows.remove(0)).collect();
     sealed.keep_nothing();
     plain.keep_nothing();
     let (mut aead, mut row, mut without, mut batched) =
@@ -72,7 +73,7 @@ async fn building(run: &Run) -> Result<Vec<Figure>> {
 async fn cached(run: &Run) -> Result<Vec<Figure>> {
     let store = CacheOptions::default().over(Redb::open(run.path("cached.redb"))?);
     let messages = run.workload.messages(0..KEYS as u64)?;
-    let rows = captured_rows(&messages, false).await?;
+    let rows = Capture::new(false).await?.rows(&messages).await?;
     let rows: Vec<_> = rows.into_iter().map(|mut rows| rows.remove(0)).collect();
     let entries: Vec<(Bytes, Bytes)> = rows.into_iter().map(|row| (row.key.into(), row.value.into())).collect();
     let keys: Vec<StoredKey> = entries.iter().map(|(key, _)| StoredKey::new(key.clone())).collect();

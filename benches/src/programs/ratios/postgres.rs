@@ -12,10 +12,7 @@ use crate::rounds::{Pair, Rounds};
 use crate::sink::committed;
 use crate::site::Server;
 use crate::stacks::{Engine, Layers};
-use crate::workload::{
-    IMPORT_BATCH, PAGE, TOGETHER, Writes, captured_rows, captured_writes, get, import, page, rows_of, save,
-    save_together,
-};
+use crate::workload::{Capture, IMPORT_BATCH, PAGE, TOGETHER, Writes, get, import, page, rows_of, save, save_together};
 
 /// None where there is no server.
 pub(super) async fn measure(run: &Run) -> Result<Vec<Figure>> {
@@ -34,8 +31,8 @@ async fn saves(run: &Run, by_hand: &RawPostgres) -> Result<Vec<Figure>> {
     let (rounds, together) = (run.rounds as u64, TOGETHER as u64);
     let new = run.workload.messages(0..rounds * (1 + together))?;
     let (ones, many) = new.split_at(run.rounds);
-    // Another seal of the same messages for each of those who put rows, so that all put new ones.
-    let (put, guarded) = (captured_rows(ones, true).await?, captured_writes(ones, true).await?);
+    // Other keys for each of those who put rows, so that all put new ones.
+    let (put, guarded) = (Capture::new(true).await?.rows(ones).await?, Capture::new(true).await?.writes(ones).await?);
     let [mut one, mut store, mut group] = [(); 3].map(|()| Pair::default());
     let mut round_trips = Rounds::default();
     for (((message, put), guarded), many) in ones.iter().zip(&put).zip(guarded).zip(many.chunks(TOGETHER)) {
@@ -91,7 +88,7 @@ async fn reads(run: &Run, server: &Server) -> Result<Vec<Figure>> {
     let messages = run.workload.messages(0..run.messages)?;
     let db = run.site.database(Engine::Postgres, "reads", Layers::BARE).await?;
     import(&db, &messages).await?;
-    let values = captured_rows(&messages, false).await?;
+    let values = Capture::new(false).await?.rows(&messages).await?;
     let rows = messages.iter().zip(&values).map(|(message, rows)| hand_rows(message, |_| rows[0].value.clone()));
     let rows: Vec<_> = rows.collect();
     for batch in rows.chunks(IMPORT_BATCH) {

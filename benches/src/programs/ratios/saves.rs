@@ -7,9 +7,7 @@ use crate::baselines::{Flush, RawRedb, failed};
 use crate::figures::{Bound, Figure};
 use crate::rounds::{Pair, Rounds};
 use crate::stacks::{Engine, Layers};
-use crate::workload::{
-    IMPORT_BATCH, TOGETHER, captured_rows, captured_writes, commit, import, rows_of, save, save_together,
-};
+use crate::workload::{Capture, IMPORT_BATCH, TOGETHER, commit, import, rows_of, save, save_together};
 
 pub(super) async fn measure(run: &Run) -> Result<Vec<Figure>> {
     let db = run.site.database(Engine::Redb, "saves", Layers::ENCRYPTED).await?;
@@ -25,17 +23,19 @@ pub(super) async fn measure(run: &Run) -> Result<Vec<Figure>> {
     import(&db, &before).await?;
     import(&groups, &before).await?;
     import(&bare, &before).await?;
-    for batch in captured_writes(&before, true).await?.chunks(IMPORT_BATCH) {
+    let capture = Capture::new(true).await?;
+    let writes = capture.writes(&before).await?;
+    for batch in writes.chunks(IMPORT_BATCH) {
         commit(&*alone, batch.iter().flatten().map(|(key, write)| (key.clone(), write.clone())).collect()).await?;
     }
-    let rows = captured_rows(&before, true).await?;
+    let rows: Vec<_> = writes.into_iter().map(rows_of).collect();
     raw.import(&rows, IMPORT_BATCH)?;
     light.import(&rows, IMPORT_BATCH)?;
 
     let (rounds, together) = (run.rounds as u64, TOGETHER as u64);
     let new = run.workload.messages(run.messages..run.messages + rounds * (1 + together))?;
     let (ones, many) = new.split_at(run.rounds);
-    let writes = captured_writes(ones, true).await?;
+    let writes = capture.writes(ones).await?;
     let rows: Vec<_> = writes.iter().cloned().map(rows_of).collect();
     let [mut one, mut group] = [Pair::default(), Pair::default()];
     let [mut without_repair, mut flushes, mut store_alone, mut typed_bare] = [(); 4].map(|()| Rounds::default());

@@ -10,6 +10,7 @@ mod damage;
 mod engine;
 mod expiry;
 mod indexes;
+mod many;
 mod matrix;
 mod meanwhile;
 mod pages;
@@ -28,6 +29,7 @@ use crate::Case;
 pub(super) fn cases() -> Vec<Case> {
     let groups = [
         records::CASES,
+        many::CASES,
         indexes::CASES,
         unique::CASES,
         queries::CASES,

@@ -107,13 +107,7 @@ pub(super) async fn open_one<R: Record>(context: &Context) -> Checked<(Database,
 /// Puts records, many in one transaction.
 pub(super) async fn put_all<R: Record>(db: &Database, records: &[R]) -> Result<()> {
     for chunk in records.chunks(100) {
-        db.write(|tx| async move {
-            for record in chunk {
-                tx.put(record).await?;
-            }
-            Ok(())
-        })
-        .await?;
+        db.put_many(chunk).await?;
     }
     Ok(())
 }
