@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use strongroom::redb::RedbOptions;
-use strongroom::{Database, Key, Record, Transaction, matrix};
+use strongroom::{Database, matrix};
 use strongroom_benches::stacks::{Engine, Layers, database};
 
 use crate::Result;
@@ -81,19 +81,4 @@ pub(crate) fn folder_bytes(folder: &Path) -> Result<u64> {
         bytes += file?.metadata()?.len();
     }
     Ok(bytes)
-}
-
-/// Puts records in one transaction. It first reads what they replace in one call.
-pub(crate) async fn put_all<R: Record + Sync>(db: &Database, records: &[R]) -> strongroom::Result<()> {
-    db.write(|tx| put_in(tx, records)).await
-}
-
-/// The same inside a transaction.
-pub(crate) async fn put_in<R: Record + Sync>(tx: Transaction, records: &[R]) -> strongroom::Result<()> {
-    let keys: Vec<_> = records.iter().map(Key::of).collect();
-    tx.get_many(&keys).await?;
-    for record in records {
-        tx.put(record).await?;
-    }
-    Ok(())
 }

@@ -11,7 +11,7 @@ use strongroom::Database;
 use strongroom::matrix::{Membership, ReadReceipt, RoomMember, RoomState};
 use strongroom_benches::workload::TOGETHER;
 
-use crate::ours::{REDB, REDB_ENCRYPTED, SQLITE, SQLITE_ENCRYPTED, close_all, folder_bytes, open_all, put_all, put_in};
+use crate::ours::{REDB, REDB_ENCRYPTED, SQLITE, SQLITE_ENCRYPTED, close_all, folder_bytes, open_all};
 use crate::room::{Join, Note, Read, room_id, user_id};
 use crate::table::{Table, Turns};
 use crate::{Result, Run, version};
@@ -100,7 +100,7 @@ async fn write(run: &Run, table: &mut Table, theirs: &SqliteStateStore, ours: &[
 async fn save_notes(turns: &mut Turns, theirs: &SqliteStateStore, ours: &[Database], notes: &[Note]) -> Result<()> {
     let changes = changes(notes.iter().map(|note| &note.event));
     let records: Vec<_> = notes.iter().map(|note| note.record.clone()).collect();
-    turns.round(theirs.save_changes(&changes), ours, async |db| put_all(db, &records).await).await
+    turns.round(theirs.save_changes(&changes), ours, async |db| db.put_many(&records).await).await
 }
 
 async fn join(turns: &mut Turns, theirs: &SqliteStateStore, ours: &[Database], joins: &[Join]) -> Result<()> {
@@ -114,8 +114,8 @@ async fn join(turns: &mut Turns, theirs: &SqliteStateStore, ours: &[Database], j
     let (events, members) = (&events, &members);
     let put = async |db: &Database| {
         db.write(|tx| async move {
-            put_in(tx.clone(), events).await?;
-            put_in(tx, members).await
+            tx.put_many(events).await?;
+            tx.put_many(members).await
         })
         .await
     };
@@ -130,7 +130,7 @@ async fn save_receipts(turns: &mut Turns, theirs: &SqliteStateStore, ours: &[Dat
         event.entry(ReceiptType::Read).or_default().insert(read.user.clone(), read.receipt.clone());
     }
     let records: Vec<_> = read.iter().map(|read| read.record.clone()).collect();
-    turns.round(theirs.save_changes(&changes), ours, async |db| put_all(db, &records).await).await
+    turns.round(theirs.save_changes(&changes), ours, async |db| db.put_many(&records).await).await
 }
 
 fn changes<'a>(events: impl IntoIterator<Item = &'a crate::room::StateEvent>) -> StateChanges {

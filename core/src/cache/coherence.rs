@@ -33,6 +33,8 @@ pub(super) struct Coherence<E> {
     known: AtomicU64,
     /// Reasons for which nothing is answered or kept now.
     off: AtomicUsize,
+    /// Commits whose marks may be on stripes: while there is none, a reader need not look for one.
+    marking: AtomicUsize,
     /// Stamped writes whose outcome is not known yet.
     stamping: AtomicUsize,
     flights: Mutex<Flights>,
@@ -58,6 +60,7 @@ impl<E: Entries> Coherence<E> {
             epoch: AtomicU64::new(0),
             known: AtomicU64::new(0),
             off: AtomicUsize::new(0),
+            marking: AtomicUsize::new(0),
             stamping: AtomicUsize::new(0),
             flights: Mutex::default(),
         }
@@ -103,7 +106,8 @@ impl<E: Entries> Coherence<E> {
             return None;
         }
         let epoch = self.epoch();
-        if self.stripes.is_written(key.as_bytes()) || self.is_stamped(key) {
+        let marked = self.marking.load(Ordering::SeqCst) > 0;
+        if marked && (self.stripes.is_written(key.as_bytes()) || self.is_stamped(key)) {
             return None;
         }
         let entry = self.entries.get(key)?;
@@ -245,6 +249,7 @@ impl<E: Entries> Flight<E> {
             guarded: batch.guards.iter().filter_map(key_of).collect(),
         });
         let flight = Flight { coherence: coherence.clone(), number, batches: written.collect(), settled: false };
+        coherence.marking.fetch_add(1, Ordering::SeqCst);
         for batch in &flight.batches {
             if !batch.prefixes.is_empty() {
                 coherence.stamping.fetch_add(batch.prefixes.len(), Ordering::SeqCst);
@@ -308,6 +313,7 @@ impl<E: Entries> Drop for Flight<E> {
                 coherence.stamping.fetch_sub(batch.prefixes.len(), Ordering::SeqCst);
             }
         }
+        coherence.marking.fetch_sub(1, Ordering::SeqCst);
         coherence.end();
     }
 }
