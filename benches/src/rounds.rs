@@ -74,6 +74,34 @@ pub struct Pair {
 }
 
 impl Pair {
+    /// A call of each. Who is first, and so meets what the medium is still at, changes from one round to the next.
+    ///
+    /// # Errors
+    ///
+    /// As [`Rounds::time`].
+    pub async fn alternate<T, U>(
+        &mut self,
+        round: usize,
+        ours: impl Future<Output = Result<T>>,
+        baseline: impl Future<Output = Result<U>>,
+    ) -> Result<()> {
+        // A future does nothing until it is awaited.
+        let (mut ours, mut baseline) = (Some(ours), Some(baseline));
+        for turn in [round, round + 1] {
+            let begin = Instant::now();
+            if turn % 2 == 0 {
+                let Some(call) = ours.take() else { continue };
+                black_box(call.await?);
+                self.ours.note(begin.elapsed(), 1);
+            } else {
+                let Some(call) = baseline.take() else { continue };
+                black_box(call.await?);
+                self.baseline.note(begin.elapsed(), 1);
+            }
+        }
+        Ok(())
+    }
+
     /// Notes the rounds of another pair as well.
     pub fn add(&mut self, other: &Pair) {
         self.ours.0.extend(&other.ours.0);

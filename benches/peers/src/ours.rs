@@ -39,7 +39,7 @@ impl Stack {
         let folder = self.folder(folder);
         fs::create_dir_all(&folder)?;
         Ok(if self.quick_repair {
-            database(&self.engine.url(&folder, "store"), self.layers).await?
+            database(&format!("{}:{}", self.engine.name(), folder.join("store").display()), self.layers).await?
         } else {
             let options = RedbOptions { quick_repair: false, ..RedbOptions::default() };
             Database::open(options.open(folder.join("store.redb"))?, matrix::schema()).await?

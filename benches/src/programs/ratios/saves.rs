@@ -48,13 +48,7 @@ pub(super) async fn measure(run: &Run) -> Result<Vec<Figure>> {
         group.ours.note(begin.elapsed(), TOGETHER);
         // The disk is still at what came before: that falls on the flush, and then on each side in turn.
         flushes.time_sync(1, |_| flush.flush().map_err(failed))?;
-        if number % 2 == 0 {
-            one.ours.time(1, |_| save(&db, message)).await?;
-            one.baseline.time_sync(1, |_| raw.commit(&rows))?;
-        } else {
-            one.baseline.time_sync(1, |_| raw.commit(&rows))?;
-            one.ours.time(1, |_| save(&db, message)).await?;
-        }
+        one.alternate(number, save(&db, message), async { raw.commit(&rows) }).await?;
         store_alone.time(1, |_| commit(&*alone, writes.take().unwrap_or_default())).await?;
         typed_bare.time(1, |_| save(&bare, message)).await?;
         without_repair.time_sync(1, |_| light.commit(&rows))?;
