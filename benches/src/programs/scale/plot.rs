@@ -68,6 +68,8 @@ fn draw(path: &Path, plot: &Plot, all: &[Series]) -> std::result::Result<(), Box
         return Ok(());
     }
 
+    // More than a third of the height above all lines, for their names.
+    let top = high * (2.0 * high / low).powf(0.6);
     let area = SVGBackend::new(path, SIZE).into_drawing_area();
     area.fill(&WHITE)?;
     let mut chart = ChartBuilder::on(&area)
@@ -75,7 +77,7 @@ fn draw(path: &Path, plot: &Plot, all: &[Series]) -> std::result::Result<(), Box
         .margin(12)
         .x_label_area_size(40)
         .y_label_area_size(64)
-        .build_cartesian_2d((from * 0.8..to * 1.25).log_scale(), (low * 0.5..high * 2.0).log_scale())?;
+        .build_cartesian_2d((from * 0.8..to * 1.25).log_scale(), (low * 0.5..top).log_scale())?;
     chart
         .configure_mesh()
         .x_desc("messages")
