@@ -168,6 +168,14 @@ impl Error {
         })
     }
 
+    /// Names what the place that was named is a part of, or the place itself if none was.
+    pub(crate) fn within(self, whole: &str) -> Self {
+        self.change(|inner| {
+            let place = inner.place.take().map_or_else(|| whole.to_owned(), |place| format!("{whole}, {place}"));
+            inner.place = Some(place.into());
+        })
+    }
+
     fn change(mut self, change: impl FnOnce(&mut Inner)) -> Self {
         change(Arc::make_mut(&mut self.0));
         self

@@ -56,7 +56,7 @@ pub(crate) async fn scan(connection: &mut SqliteConnection, scan: &Scan, limits:
     let mut bytes = 0;
     let mut more = false;
     // The engine makes the next rows meanwhile, and memory is given back and taken under one lock of its own: given back one by one, the rows
-    // would make it wait.
+    // would make it wait. It costs a page's bytes once more until the page is whole.
     let mut taken = Vec::with_capacity(scan.limit.min(1_024));
     let mut results = statements::scan(scan).fetch(connection);
     while let Some(columns) = results.try_next().await.map_err(from_engine)? {

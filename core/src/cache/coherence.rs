@@ -102,14 +102,18 @@ impl<E: Entries> Coherence<E> {
     pub(super) fn look_up(&self, key: &StoredKey, at: Revision) -> Option<Option<Row>> {
         // In this order. What becomes visible after `known` was read is newer than `at`; what was visible before has left its mark
         // on the stripe, or has taken the entry away, or has begun another epoch.
-        if at > self.known() || self.is_off() {
+        // Marks come before the rest: of a commit that ends unsettled the mark goes last, after the cache is off and the epoch another.
+        if at > self.known() {
             return None;
         }
-        let epoch = self.epoch();
         let marked = self.marking.load(Ordering::SeqCst) > 0;
         if marked && (self.stripes.is_written(key.as_bytes()) || self.is_stamped(key)) {
             return None;
         }
+        if self.is_off() {
+            return None;
+        }
+        let epoch = self.epoch();
         let entry = self.entries.get(key)?;
         if entry.epoch < epoch {
             // Nobody else will want it. (If it was replaced just now, that costs a miss.)

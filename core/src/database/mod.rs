@@ -197,7 +197,7 @@ impl Database {
     }
 
     /// Writes records that must all be new: all of them or none, in one transaction. The fastest way to import; as many as fit in a
-    /// transaction ([`Limits::batch_writes_max`](crate::store::Limits::batch_writes_max), a row for each record and each index entry).
+    /// transaction, whose [`Limits`](crate::store::Limits) are `batch_writes_max`, a row for each record and each index entry, and `batch_bytes_max`.
     ///
     /// ```
     /// # use strongroom_core::{Database, Result, Record};
@@ -211,9 +211,9 @@ impl Database {
     ///
     /// # Errors
     ///
-    /// As [`insert`](Database::insert); the first record that is refused is named by its number.
+    /// As [`insert`](Database::insert); it says the number of a record that is refused.
     pub async fn insert_many<R: Record>(&self, records: &[R]) -> Result<()> {
-        self.alone::<R, _, _, _>("insert_many", |tx| async move { tx.insert_many(records).await }).await
+        self.operate::<R, _, _, _>("insert_many", Base::Unread, |tx| async move { tx.insert_many(records).await }).await
     }
 
     /// Writes a record, new or in place of the one with its key.
@@ -232,7 +232,7 @@ impl Database {
     ///
     /// As [`insert_many`](Database::insert_many), without `AlreadyExists`.
     pub async fn put_many<R: Record>(&self, records: &[R]) -> Result<()> {
-        self.alone::<R, _, _, _>("put_many", |tx| async move { tx.put_many(records).await }).await
+        self.operate::<R, _, _, _>("put_many", Base::Snapshot, |tx| async move { tx.put_many(records).await }).await
     }
 
     /// Writes a record in place of the one with its key, which must exist.
@@ -260,8 +260,18 @@ impl Database {
         F: Fn(Transaction) -> Fut,
         Fut: Future<Output = Result<T>>,
     {
+        self.operate::<R, _, _, _>(name, Base::Direct, body).await
+    }
+
+    /// One operation, as a transaction of its own.
+    async fn operate<R, T, F, Fut>(&self, name: &'static str, base: Base, body: F) -> Result<T>
+    where
+        R: Record,
+        F: Fn(Transaction) -> Fut,
+        Fut: Future<Output = Result<T>>,
+    {
         let watch = operation(name).on(R::COLLECTION.name);
-        let done = watch.watch(run(&self.context, Base::Direct, body)).await.map_err(|error| error.during(name))?;
+        let done = watch.watch(run(&self.context, base, body)).await.map_err(|error| error.during(name))?;
         Ok(done.value)
     }
 

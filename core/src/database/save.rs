@@ -9,8 +9,9 @@ use crate::schema::{Collection, Record};
 use crate::store::{Content, LinkTo, Read, Row, StoredKey, Write};
 use crate::{Error, ErrorKind, Limit, Result};
 
-/// Records whose rows are read in one call when many are saved.
-const READ_TOGETHER: usize = 512;
+/// Records whose rows are read in one call when many are saved, and bytes of them after which a call takes no more.
+const RECORDS_TOGETHER: usize = 512;
+const BYTES_TOGETHER: usize = 1 << 20;
 
 /// What a write expects of the record it replaces.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -37,12 +38,17 @@ impl Transaction {
 
     /// Saves one after another, but reads what has to be known of many of them in one call.
     pub(super) async fn save_many<R: Record>(&self, records: &[R], expect: Expect) -> Result<()> {
-        for (chunk, records) in records.chunks(READ_TOGETHER).enumerate() {
-            let drafts = records.iter().enumerate().map(|(number, record)| {
-                let number = chunk * READ_TOGETHER + number;
-                (number, self.draft(record).map_err(|error| of_many(error, number)))
-            });
-            let drafts = drafts.map(|(number, draft)| Ok((number, draft?))).collect::<Result<Vec<_>>>()?;
+        let mut rest = records.iter().enumerate().peekable();
+        while rest.peek().is_some() {
+            let (mut drafts, mut bytes) = (Vec::new(), 0);
+            while drafts.len() < RECORDS_TOGETHER
+                && bytes < BYTES_TOGETHER
+                && let Some((number, record)) = rest.next()
+            {
+                let draft = self.draft(record).map_err(|error| of_many(error, number))?;
+                bytes += draft.value.len();
+                drafts.push((number, draft));
+            }
             if !self.leaves_proof_to_the_commit(expect) {
                 let reads: Vec<_> = drafts.iter().flat_map(|(_, draft)| &draft.reads).cloned().collect();
                 self.overlay().get(&reads).await?;
@@ -191,7 +197,7 @@ fn owner(row: Option<&Row>) -> Option<&StoredKey> {
 
 /// Says which of many records it was.
 fn of_many(error: Error, number: usize) -> Error {
-    error.at(format!("record number {} of those given", number + 1))
+    error.within(&format!("record number {} of those given", number + 1))
 }
 
 fn already_exists(collection: &Collection) -> Error {

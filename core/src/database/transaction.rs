@@ -93,7 +93,7 @@ impl Transaction {
     ///
     /// # Errors
     ///
-    /// As [`insert`](Transaction::insert); the first record that is refused is named by its number. Those before it are written in the
+    /// As [`insert`](Transaction::insert); it says the number of a record that is refused. Some of the others may by then be written in the
     /// transaction: pass the error on, and nothing is.
     pub async fn insert_many<R: Record>(&self, records: &[R]) -> Result<()> {
         self.save_many(records, Expect::Absent).await

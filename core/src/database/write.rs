@@ -31,6 +31,9 @@ pub(crate) enum Base {
     Snapshot,
     /// From the store: enough for a single operation, whose reads are all guarded one by one, and saves a snapshot.
     Direct,
+    /// As [`Direct`](Base::Direct) in the first run, in which inserts read nothing; after that as [`Snapshot`](Base::Snapshot), since many records
+    /// are read in several calls, and an error must not come of two moments.
+    Unread,
     /// As [`Direct`](Base::Direct), for operations that all want the same record: after its first conflict each waits for its turn.
     Contended,
 }
@@ -43,7 +46,7 @@ impl Base {
 
 /// Runs `body` until its batch commits.
 ///
-/// A first run of a direct transaction may be blind: its inserts are not preceded by a read.
+/// A first run of a direct or unread transaction may be blind: its inserts are not preceded by a read.
 pub(crate) async fn run<T, F, Fut>(context: &Arc<Context>, base: Base, body: F) -> Result<Committed<T>>
 where
     F: Fn(Transaction) -> Fut,
@@ -55,8 +58,10 @@ where
             context.queue.counters.retried();
         }
         let _turn = if attempt < base.attempts_before_gate() { None } else { Some(context.gate.lock().await) };
+        let base = if base == Base::Unread && attempt > 0 { Base::Snapshot } else { base };
         let (read, as_of, _permit) = open_base(context, base).await?;
-        let transaction = Sealed(Transaction::new(context.clone(), read, base == Base::Direct && attempt == 0));
+        let blind = matches!(base, Base::Direct | Base::Unread) && attempt == 0;
+        let transaction = Sealed(Transaction::new(context.clone(), read, blind));
         let result = body(transaction.0.clone()).await;
         let batch = transaction.0.seal();
         let value = match result {

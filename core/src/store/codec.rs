@@ -18,8 +18,8 @@ pub trait KeyCodec: Debug + Send + Sync + 'static {
     /// - Errors: a layer's own, when its keys have been dropped.
     fn exact(&self, component: &[u8], key: &mut Vec<u8>) -> Result<()>;
 
-    /// Whether each value that is read was surely written under the key where it was found, as it is where values are sealed together
-    /// with their keys. Then a record's key need not be made again to see that the record is not another's.
+    /// Whether each value that is read, but for those of stamped rows, was surely written under the key where it was found, as it is where
+    /// values are sealed together with their keys. Then a record's key need not be made again to see that the record is not another's.
     fn binds_values(&self) -> bool {
         false
     }

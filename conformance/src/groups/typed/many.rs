@@ -13,6 +13,8 @@ cases! { Typed;
     of_two_inserted_with_one_key_both_are_refused,
     of_two_put_with_one_key_the_later_stays,
     two_of_many_cannot_have_one_unique_value,
+    a_unique_value_moves_between_the_first_and_the_last_of_many,
+    of_many_the_one_past_a_limit_is_named,
     many_take_the_place_of_what_has_expired,
     in_a_transaction_many_meet_what_it_has_written,
     more_than_a_transaction_holds_is_refused_and_nothing_is_written,
@@ -87,6 +89,30 @@ async fn two_of_many_cannot_have_one_unique_value(context: Context) -> Checked {
     let both = [Note::with_slug(1, "x"), Note::with_slug(2, "x")];
     ensure_kind!(db.insert_many(&both).await, ErrorKind::UniqueViolation);
     ensure_kind!(db.put_many(&both).await, ErrorKind::UniqueViolation);
+    ensure_eq!(site.store.summarize(&KeyRange::ALL).await?, before);
+    Ok(())
+}
+
+async fn a_unique_value_moves_between_the_first_and_the_last_of_many(context: Context) -> Checked {
+    let (db, _site) = open(&context).await?;
+    db.insert_many(&notes(0..MANY)).await?;
+    let mut moved = notes(0..MANY);
+    moved[0].slug = Some("new".to_owned());
+    moved[MANY as usize - 1].slug = Some("s0".to_owned());
+    db.put_many(&moved).await?;
+    ensure_eq!(ids(&db.query(Note::SLUG).equal("s0").page().await?.records), [MANY - 1]);
+    ensure_eq!(ids(&db.query(Note::SLUG).equal("new").page().await?.records), [0]);
+    sound(&db).await
+}
+
+async fn of_many_the_one_past_a_limit_is_named(context: Context) -> Checked {
+    let limits = Limits { value_bytes_max: 10_000, ..context.limits() };
+    let (db, site) = open_with(&context, limits).await?;
+    let before = site.store.summarize(&KeyRange::ALL).await?;
+    let mut many = notes(0..700);
+    many[600].text = "x".repeat(10_001);
+    let error = ensure_kind!(db.insert_many(&many).await, ErrorKind::Limit(Limit::ValueBytes));
+    ensure!(error.to_string().contains("record number 601") && error.to_string().contains("notes"), "{error}");
     ensure_eq!(site.store.summarize(&KeyRange::ALL).await?, before);
     Ok(())
 }

@@ -146,6 +146,7 @@ fn nobody_knows_whether_it_happened() {
         many(sharing, Mistake::None, true, [READ_ALL, PUT_UNKNOWN]);
         many(sharing, Mistake::None, true, [READ_ALL, PUT_UNKNOWN, PUT_PAIR]);
         many(sharing, Mistake::None, false, [SNAPSHOT, PUT_UNKNOWN, DELETE]);
+        many(sharing, Mistake::None, true, [VIEW, PUT_UNKNOWN]);
         for warm in [false, true] {
             many(sharing, Mistake::None, warm, [READ_ALL, VIEW, PUT_GIVEN_UP]);
         }
