@@ -89,7 +89,7 @@ impl Pair {
         let (mut ours, mut baseline) = (Some(ours), Some(baseline));
         for turn in [round, round + 1] {
             let begin = Instant::now();
-            if turn % 2 == 0 {
+            if turn.is_multiple_of(2) {
                 let Some(call) = ours.take() else { continue };
                 black_box(call.await?);
                 self.ours.note(begin.elapsed(), 1);

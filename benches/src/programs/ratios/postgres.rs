@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use strongroom::Result;
 use strongroom::store::{Batch, Guard, Store};
+use strongroom::{Key, Result};
 
 use super::Run;
 use crate::baselines::{RawPostgres, hand_rows, room_front, room_until};
@@ -96,12 +96,14 @@ async fn reads(run: &Run, server: &Server) -> Result<Vec<Figure>> {
         by_hand.put(&batch.concat()).await?;
     }
     server.vacuum(false).await?;
-    let (keys, places) = (run.workload.keys(run.rounds, run.messages), run.workload.places(run.rounds, run.messages));
+    let places = run.workload.places(run.rounds, run.messages);
     let [mut gets, mut pages] = [(); 2].map(|()| Pair::default());
-    for (number, (key, place)) in keys.iter().zip(&places).enumerate() {
-        let record = &rows[number * 7 % rows.len()][0].key;
+    for (number, place) in places.iter().enumerate() {
+        // The same message of both.
+        let at = number * 997 % rows.len();
+        let (key, record) = (Key::of(&messages[at]), &rows[at][0].key);
         let (front, until) = (room_front(&place.room), room_until(&place.room, place.before));
-        gets.ours.time(1, |_| get(&db, key)).await?;
+        gets.ours.time(1, |_| get(&db, &key)).await?;
         gets.baseline.time(1, |_| by_hand.get(record)).await?;
         pages.ours.time(1, |_| page(&db, place)).await?;
         pages.baseline.time(1, |_| by_hand.page(&front, &until)).await?;

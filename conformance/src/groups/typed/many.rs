@@ -27,7 +27,7 @@ fn note(id: u32) -> Note {
     Note {
         thread: Some(format!("t{}", id % 7)),
         tags: vec![format!("tag{}", id % 3)],
-        slug: (id % 2 == 0).then(|| format!("s{id}")),
+        slug: id.is_multiple_of(2).then(|| format!("s{id}")),
         ..Note::new("r", id, i64::from(id))
     }
 }
