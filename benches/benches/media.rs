@@ -5,6 +5,8 @@
     reason = "criterion's macros make functions without documentation; a bench may fail"
 )]
 
+mod settings;
+
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
@@ -98,12 +100,7 @@ fn gets(
 
 criterion_group! {
     name = all;
-    config = Criterion::default()
-        .sample_size(10)
-        // The default, ten times as many, takes longer than what is measured.
-        .nresamples(10_000)
-        .warm_up_time(Duration::from_millis(300))
-        .measurement_time(Duration::from_millis(1_500));
+    config = settings::short();
     targets = media
 }
 criterion_main!(all);

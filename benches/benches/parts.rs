@@ -7,9 +7,10 @@
     reason = "criterion's macros make functions without documentation; a bench may fail"
 )]
 
+mod settings;
+
 use std::hint::black_box;
 use std::sync::Arc;
-use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use strongroom::encryption::{Encrypted, EncryptedOptions};
@@ -132,12 +133,7 @@ fn index_diff(criterion: &mut Criterion, runtime: &Runtime, message: &Message) {
 
 criterion_group! {
     name = all;
-    config = Criterion::default()
-        .sample_size(20)
-        // The default, ten times as many, takes longer than what is measured.
-        .nresamples(10_000)
-        .warm_up_time(Duration::from_millis(300))
-        .measurement_time(Duration::from_millis(1_500));
+    config = settings::short().sample_size(20);
     targets = parts
 }
 criterion_main!(all);

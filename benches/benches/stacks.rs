@@ -8,6 +8,8 @@
     reason = "criterion's macros make functions without documentation; a bench may fail"
 )]
 
+mod settings;
+
 use std::cell::Cell;
 use std::ops::Range;
 use std::time::{Duration, Instant};
@@ -227,13 +229,7 @@ fn many(criterion: &mut Criterion, runtime: &Runtime, stacks: &[Stack]) {
 
 criterion_group! {
     name = all;
-    // Many stacks: a short look at each.
-    config = Criterion::default()
-        .sample_size(10)
-        // The default, ten times as many, takes longer than what is measured.
-        .nresamples(10_000)
-        .warm_up_time(Duration::from_millis(300))
-        .measurement_time(Duration::from_millis(1_500));
+    config = settings::short();
     targets = stacks
 }
 criterion_main!(all);
