@@ -32,7 +32,7 @@ pub(crate) const BEGIN_READ: &str = "BEGIN; ";
 pub(crate) const BEGIN_WRITE: &str = "BEGIN IMMEDIATE; ";
 
 /// How many rows there may be. Without the sign the planner looks at the number itself: the statement would be prepared anew each time that
-/// one is bound, which takes as long as ten rows.
+/// one is bound, which took a tenth of a page of 50.
 const LIMIT: &str = "LIMIT +?";
 
 /// Keys in one statement; SQLite binds 32,766 values at most.

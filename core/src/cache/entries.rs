@@ -103,7 +103,7 @@ impl Entries for Memory {
     }
 }
 
-/// A hasher faster than the standard one, which would take a tenth of a hit. Others may choose keys, so its seeds are chosen at random.
+/// A hasher faster than the standard one, since each hit hashes its key. Others may choose keys, so its seeds are chosen at random.
 fn seeded() -> RandomState {
     let random = std::hash::RandomState::new();
     let [a, b, c, d] = [0_u8, 1, 2, 3].map(|number| random.hash_one(number));
