@@ -19,25 +19,32 @@ use crate::store::Place;
 /// Before another attempt, at most, times the attempts so far: others are in the way, who should not come back together.
 const PAUSE_US_MAX: u64 = 2_000;
 
+/// What became of batches, and whether somebody may wait for it.
+pub(crate) struct Committed<T> {
+    pub(crate) outcome: T,
+    pub(crate) awaited: bool,
+}
+
 /// [`Store::commit`](strongroom_core::store::Store::commit): one transaction for all batches.
-pub(crate) async fn commit(place: &Place, batches: &[Batch]) -> Result<Vec<Outcome>> {
+pub(crate) async fn commit(place: &Place, batches: &[Batch]) -> Result<Committed<Vec<Outcome>>> {
     let group = Group::of(batches, &place.limits);
     let answered = match group.calls.as_slice() {
-        [] => Vec::new(),
+        [] => Committed { outcome: Vec::new(), awaited: false },
         [call] => place.attempts(Step::Alone(call)).await?,
         calls => place.attempts(Step::Together(calls)).await?,
     };
-    group.outcomes(answered)
+    Ok(Committed { outcome: group.outcomes(answered.outcome)?, awaited: answered.awaited })
 }
 
 /// [`Store::drop_range`](strongroom_core::store::Store::drop_range): one transaction, so all or nothing.
-pub(crate) async fn drop_range(place: &Place, range: &KeyRange, guards: &[Guard]) -> Result<Outcome> {
+pub(crate) async fn drop_range(place: &Place, range: &KeyRange, guards: &[Guard]) -> Result<Committed<Outcome>> {
     if let Err(error) = place.limits.check_guards(guards) {
-        return Ok(Outcome::Rejected(error));
+        return Ok(Committed { outcome: Outcome::Rejected(error), awaited: false });
     }
     let call = Call::dropping(range, guards);
     let answered = place.attempts(Step::Together(std::slice::from_ref(&call))).await?;
-    outcome(*answered.first().ok_or_else(damaged)?)
+    let outcome = outcome(*answered.outcome.first().ok_or_else(damaged)?)?;
+    Ok(Committed { outcome, awaited: answered.awaited })
 }
 
 /// What is done in one transaction.
@@ -51,7 +58,7 @@ enum Step<'c> {
 
 impl Place {
     /// Makes the transaction, again if the server broke it off or went away before anything had happened.
-    async fn attempts(&self, step: Step<'_>) -> Result<Vec<i64>> {
+    async fn attempts(&self, step: Step<'_>) -> Result<Committed<Vec<i64>>> {
         let mut attempt = 1;
         loop {
             let error = match self.attempt(step).await {
@@ -67,7 +74,7 @@ impl Place {
         }
     }
 
-    async fn attempt(&self, step: Step<'_>) -> Result<Vec<i64>> {
+    async fn attempt(&self, step: Step<'_>) -> Result<Committed<Vec<i64>>> {
         let mut connection = self.server.connections.take().await?;
         let done = async {
             // So that what is sent next is the call itself, and what fails until then has not happened.
@@ -92,12 +99,12 @@ impl Place {
         done
     }
 
-    async fn alone(&self, connection: &mut PgConnection, call: &Call<'_>) -> Result<Vec<i64>> {
+    async fn alone(&self, connection: &mut PgConnection, call: &Call<'_>) -> Result<Committed<Vec<i64>>> {
         let answer = self.server.connections.answer(self.committed(connection, call)).await;
         answer.map_err(|error| if is_failure(&error) { error } else { unknown(error) })
     }
 
-    async fn committed(&self, connection: &mut PgConnection, call: &Call<'_>) -> Result<Vec<i64>> {
+    async fn committed(&self, connection: &mut PgConnection, call: &Call<'_>) -> Result<Committed<Vec<i64>>> {
         let query = call.query(&self.server.statements, self.namespace);
         let mut answered = None;
         let mut results = connection.fetch_many(query);
@@ -112,15 +119,17 @@ impl Place {
         }
     }
 
-    async fn together(&self, connection: &mut PgConnection, calls: &[Call<'_>]) -> Result<Vec<i64>> {
+    async fn together(&self, connection: &mut PgConnection, calls: &[Call<'_>]) -> Result<Committed<Vec<i64>>> {
         let begin = format!("BEGIN; SET LOCAL statement_timeout = {}", LONG.as_millis());
         let begin = async { connection.execute(AssertSqlSafe(begin)).await.map(drop).map_err(from_engine) };
         self.server.connections.answer(begin).await?;
-        let mut answered = Vec::new();
+        let mut answered = Committed { outcome: Vec::new(), awaited: false };
         for call in calls {
             let query = call.query(&self.server.statements, self.namespace);
             let row = async { query.fetch_one(&mut *connection).await.map_err(from_engine) };
-            answered.extend(numbers(&self.server.connections.answer_within(LONG, row).await?)?);
+            let of_call = numbers(&self.server.connections.answer_within(LONG, row).await?)?;
+            answered.outcome.extend(of_call.outcome);
+            answered.awaited |= of_call.awaited;
         }
         let commit = async { connection.execute("COMMIT").await.map(drop).map_err(from_engine) };
         let committed = self.server.connections.answer_within(LONG, commit).await;
@@ -130,9 +139,11 @@ impl Place {
 }
 
 /// What the function answered.
-fn numbers(row: &sqlx::postgres::PgRow) -> Result<Vec<i64>> {
+fn numbers(row: &sqlx::postgres::PgRow) -> Result<Committed<Vec<i64>>> {
     let numbers: Option<Vec<i64>> = row.try_get(0).map_err(from_engine)?;
-    numbers.ok_or_else(removed)
+    let mut outcome = numbers.ok_or_else(removed)?;
+    let awaited = outcome.pop().ok_or_else(damaged)? != 0;
+    Ok(Committed { outcome, awaited })
 }
 
 /// Whether a transaction that ended with this error surely has not happened: the server says so, and is still there. What says that

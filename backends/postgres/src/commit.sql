@@ -8,10 +8,14 @@
 -- arrays, so that a statement sees no more than its segment. Numbers of batches begin at 1, in ascending order.
 --
 -- The answer has one number a batch: the revision; or -1 - N, the guard N (from 0) did not hold; or the least number there is, a
--- stamped row had the key of another write. It is null if there is no such namespace in this format.
+-- stamped row had the key of another write. Behind them stands 1 if somebody may wait for what is committed, and else 0. It is null if
+-- there is no such namespace in this format.
+--
+-- Who waits has a lock, shared, from before the first look on. Whoever takes it exclusively, to the end of the commit, knows that nobody
+-- waits yet, and that whoever comes looks after this commit.
 --
 -- The number in its name is raised with every change of this text: schema.rs.
-CREATE OR REPLACE FUNCTION :schema.commit_1(
+CREATE OR REPLACE FUNCTION :schema.commit_2(
     store bigint,
     batch_ends integer[], key_ends integer[], range_ends integer[], write_ends integer[],
     writing boolean[], colliding boolean[],
@@ -23,6 +27,7 @@ CREATE OR REPLACE FUNCTION :schema.commit_1(
 DECLARE
     expected bigint := coalesce(array_length(array_positions(writing, TRUE), 1), 0);
     head bigint;
+    before bigint;
     outcomes bigint[] := array_fill(0::bigint, ARRAY[array_length(writing, 1)]);
     first integer := 1;
     first_key integer := 1;
@@ -48,6 +53,7 @@ BEGIN
     IF head IS NULL THEN
         RETURN NULL;
     END IF;
+    before := head;
     expected := head + expected;
     FOR segment IN 1 .. array_length(batch_ends, 1) LOOP
         last := batch_ends[segment];
@@ -160,6 +166,9 @@ BEGIN
     IF head <> expected THEN
         UPDATE :schema.namespaces n SET revision = head WHERE n.id = store;
     END IF;
-    RETURN outcomes;
+    IF head > before AND NOT pg_try_advisory_xact_lock(:listeners) THEN
+        RETURN outcomes || 1::bigint;
+    END IF;
+    RETURN outcomes || 0::bigint;
 END
 $$;

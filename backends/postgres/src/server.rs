@@ -6,8 +6,8 @@ use std::sync::Arc;
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
 use sqlx::{Connection, PgConnection, Postgres as Database, Row as _};
-use strongroom_core::store::tasks;
-use strongroom_core::{Error, ErrorKind, Result};
+use strongroom_core::store::{Limits, tasks};
+use strongroom_core::{Clock, Error, ErrorKind, Result};
 use tokio::runtime::Handle;
 
 use crate::connections::{Connections, LONG};
@@ -104,6 +104,16 @@ impl Server {
         };
         let signals = Signals::new(&runtime, options.poll_ms);
         Ok(Server { inner: Arc::new(Inner { wire: Arc::new(wire), options, runtime, signals }) })
+    }
+
+    /// The same server over the same connections, whose namespaces are opened with these limits and this clock from here on. Connections
+    /// of snapshots stay as many as it was [connected](PostgresOptions::limits) with.
+    #[must_use]
+    pub fn with_limits(&self, limits: Limits, clock: Arc<dyn Clock>) -> Self {
+        let Inner { wire, options, runtime, signals } = &*self.inner;
+        let options = PostgresOptions { limits, clock, ..options.clone() };
+        let inner = Inner { wire: wire.clone(), options, runtime: runtime.clone(), signals: signals.clone() };
+        Server { inner: Arc::new(inner) }
     }
 
     /// Opens a namespace, and makes it if there is none; also the tables, if this is the first. Its name has 1 to 1,000 bytes.

@@ -207,6 +207,8 @@ impl Wire {
     async fn listener(&self) -> Option<PgListener> {
         let mut listener = PgListener::connect_with(&self.connections.listening).await.ok()?;
         listener.listen(&self.statements.channel()).await.ok()?;
+        // In this order: what is not announced was committed before the lock was there, and is found by the look that comes next.
+        listener.execute(self.statements.listen.clone()).await.ok()?;
         Some(listener)
     }
 }
@@ -252,9 +254,8 @@ async fn hear(signals: &Weak<Signals>, listener: &mut Option<PgListener>) {
                     return;
                 }
             }
-            // It was lost, and made anew.
-            Ok(None) => return,
-            Err(_) => {
+            // It was lost, with its lock, or made anew without it.
+            Ok(None) | Err(_) => {
                 *listener = None;
                 return;
             }

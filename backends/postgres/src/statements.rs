@@ -25,6 +25,8 @@ pub(crate) struct Statements {
     pub(crate) summarize: SqlStr,
     /// Guarded batches: `commit.sql`.
     pub(crate) commit: SqlStr,
+    /// From its end on commits are announced, for as long as the connection lives.
+    pub(crate) listen: SqlStr,
     /// Pages, by what they fetch and by their order.
     scans: [[SqlStr; 2]; 3],
 }
@@ -50,10 +52,11 @@ impl Statements {
                     .into(),
             ),
             commit: text(
-                "SELECT :schema.commit_1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, \
+                "SELECT :schema.commit_2($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, \
                  $19, $20, $21, $22, $23, $24, $25)"
                     .into(),
             ),
+            listen: text("SELECT pg_advisory_lock_shared(:listeners)".into()),
             scans: [scans(Fetch::Keys), scans(Fetch::Values), scans(Fetch::Targets)],
         }
     }
@@ -99,9 +102,13 @@ impl Statements {
     }
 }
 
+/// The advisory lock of those who wait for commits, where `:listeners` stands.
+const LISTENERS: &str = "hashtext('strongroom.listeners'), hashtext(':schema')";
+
 /// A statement with the schema's name where `:schema` stands for it, in quotes: it may be a word of SQL.
 fn for_schema(sql: &str, schema: &str) -> SqlStr {
-    AssertSqlSafe(Arc::<str>::from(sql.replace(":schema", &format!("\"{schema}\"")))).into_sql_str()
+    let sql = sql.replace(":listeners", LISTENERS).replace(":schema", &format!("\"{schema}\""));
+    AssertSqlSafe(Arc::<str>::from(sql)).into_sql_str()
 }
 
 /// The order of the whole is that of its inside, in all plans that there are. To have it sorted again costs a tenth more, so whoever

@@ -14,7 +14,7 @@ use strongroom_core::store::{
 use strongroom_core::{Error, ErrorKind, Result};
 use tokio::sync::Mutex;
 
-use crate::commit;
+use crate::commit::{self, Committed};
 use crate::connections::Connections;
 use crate::error::{NAME, from_engine, is_lost, is_transient};
 use crate::options::PostgresOptions;
@@ -185,26 +185,28 @@ impl Inner {
         if self.newest.is_closed() { Err(closed()) } else { Ok(()) }
     }
 
-    /// Tells those who wait, here and elsewhere, that the store has come to this revision.
-    fn tell(&self, revision: Revision) {
+    /// Tells those who wait, here and elsewhere if there are any, that the store has come to this revision.
+    fn tell(&self, revision: Revision, awaited: bool) {
         self.newest.tell(revision);
-        self.server.signals.announce(&self.server.wire, self.place.namespace);
+        if awaited {
+            self.server.signals.announce(&self.server.wire, self.place.namespace);
+        }
     }
 
     async fn commit(&self, batches: &[Batch]) -> Result<Vec<Outcome>> {
         self.check_open()?;
-        let outcomes = commit::commit(&self.place, batches).await?;
+        let Committed { outcome: outcomes, awaited } = commit::commit(&self.place, batches).await?;
         let written = batches.iter().zip(&outcomes).filter(|(batch, _)| !batch.is_read_only());
         if let Some(newest) = written.filter_map(|(_, outcome)| outcome.revision()).max() {
-            self.tell(newest);
+            self.tell(newest, awaited);
         }
         Ok(outcomes)
     }
 
     async fn drop_range(&self, range: &KeyRange, guards: &[Guard]) -> Result<Outcome> {
         self.check_open()?;
-        let outcome = commit::drop_range(&self.place, range, guards).await?;
-        outcome.revision().into_iter().for_each(|revision| self.tell(revision));
+        let Committed { outcome, awaited } = commit::drop_range(&self.place, range, guards).await?;
+        outcome.revision().into_iter().for_each(|revision| self.tell(revision, awaited));
         Ok(outcome)
     }
 

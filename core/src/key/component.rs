@@ -119,6 +119,12 @@ fn take<const N: usize>(input: &mut &[u8], kind: Kind) -> Result<[u8; N]> {
 
 fn encode_escaped(bytes: &[u8], out: &mut Vec<u8>) {
     out.reserve(bytes.len() + 1);
+    // Nearly all. Looked at to the end, so that the processor takes many at once.
+    if bytes.iter().fold(true, |plain, byte| plain & (*byte > ESCAPE)) {
+        out.extend_from_slice(bytes);
+        out.push(END);
+        return;
+    }
     for run in bytes.chunk_by(|a, b| *a > ESCAPE && *b > ESCAPE) {
         match run {
             [byte] if *byte <= ESCAPE => out.extend_from_slice(&[ESCAPE, byte + 1]),

@@ -2,6 +2,7 @@
 //! each test is a visible skip, and a failure in CI.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod announcements;
 mod bounds;
 mod failover;
 mod load;
@@ -82,6 +83,8 @@ tests! {
         sixteen_processes_that_open_a_new_schema_all_open_it,
         a_role_without_the_right_to_create_opens_what_is_there,
         usage_is_that_of_all_tables;
+    announcements:
+        commits_are_announced_from_when_somebody_waits_on;
     namespaces:
         namespaces_are_listed_found_and_removed,
         who_has_a_removed_namespace_open_is_told_that_it_is_closed,

@@ -11,7 +11,8 @@ use tokio::time::timeout;
 
 use crate::resets::{LOST, lose_all, trusting};
 use crate::site::{
-    NAMESPACE, Site, checking, commit, failed, get, guarded, keys, put, puts, run, scan, text, until, url_at,
+    NAMESPACE, Site, checking, commit, failed, get, guarded, is_listened_to, keys, put, puts, run, scan, text, until,
+    url_at,
 };
 
 pub(crate) fn reads_are_made_again() {
@@ -103,7 +104,7 @@ pub(crate) fn who_waits_for_a_change_survives_a_cut_and_a_restart() {
             for _ in 0..3 {
                 let waits = store.clone();
                 let waiter = tokio::spawn(async move { waits.changed(last).await });
-                until(|| async { server_listens(&server) }).await;
+                until(|| async { is_listened_to(&server) }).await;
                 if restart {
                     server.restart().unwrap();
                 } else {
@@ -115,10 +116,6 @@ pub(crate) fn who_waits_for_a_change_survives_a_cut_and_a_restart() {
             }
         }
     });
-}
-
-fn server_listens(server: &Program) -> bool {
-    server.query("SELECT count(*) > 0 FROM pg_stat_activity WHERE query LIKE 'LISTEN%'").unwrap() == "t"
 }
 
 /// As a proxy or a pool of connections does it that stands in for a server: they take connections and close them.

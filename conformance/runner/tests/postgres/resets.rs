@@ -17,7 +17,7 @@ pub(crate) const LOST: [Moment; 3] = [Moment::Before, Moment::During, Moment::Af
 const CONNECTIONS: u32 = 8;
 
 /// The statement that commits, and the one that ends a transaction of several.
-const CALL: &str = "commit_1";
+const CALL: &str = "commit_2";
 const COMMIT: &str = "COMMIT";
 
 pub(crate) fn an_idle_connection_that_is_gone_costs_no_commit() {

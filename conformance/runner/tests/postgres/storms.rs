@@ -126,7 +126,7 @@ pub(crate) fn a_real_deadlock_is_survived() {
 
 /// Statements of the store that wait for a lock. Those of other schemas do not count.
 fn waiting(site: &Site) -> usize {
-    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%commit_1%'";
+    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%commit_2%'";
     site.query(waiting).parse().unwrap()
 }
 

@@ -56,7 +56,7 @@ pub(crate) fn a_function_that_was_dropped_is_made_again() {
     run(async {
         let site = Site::new();
         put(&open(&site).await.unwrap(), "row").await.unwrap();
-        site.execute("DROP FUNCTION :schema.commit_1");
+        site.execute("DROP FUNCTION :schema.commit_2");
         let store = open(&site).await.unwrap();
         assert_eq!(put(&store, "row").await.unwrap(), Revision(2));
     });

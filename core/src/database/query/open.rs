@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::super::context::Context;
 use super::super::keyspace::{Keyspace, append_stored};
-use super::super::rows::{damaged, fingerprint, key_of, mismatch, record_value, unreadable};
+use super::super::rows::{damaged, fingerprint, mismatch, record_value, unreadable};
 use super::plan::Plan;
 use crate::key::Components;
 use crate::schema::{Collection, IndexRef, Record};
@@ -69,7 +69,7 @@ impl Opener<'_> {
         // What is bound to its key is the record of that key: on a page of an index the entry then need only lead to it.
         let codec = self.context.codec();
         match &tail {
-            Some(target) if !codec.binds_values() && key_of(codec, &record)? != *target => {
+            Some(target) if !codec.binds_values() && !self.is_key(&record, target)? => {
                 Err(mismatch(self.place::<R>(), "a record under the key of another", key))
             }
             Some(_) if !self.belongs(&record, key, tail.as_ref())? => {
@@ -80,6 +80,16 @@ impl Opener<'_> {
             }
             _ => Ok(record),
         }
+    }
+
+    /// Whether the record's own key is this one. It is made where the last one was.
+    fn is_key<R: Record>(&mut self, record: &R, key: &StoredKey) -> Result<bool> {
+        self.scratch.clear();
+        record.key_components(&mut self.scratch);
+        self.key.clear();
+        self.key.extend_from_slice(&Keyspace::records(R::COLLECTION.id).bytes());
+        append_stored(self.context.codec(), R::COLLECTION.key, self.scratch.iter(), &mut self.key)?;
+        Ok(self.key == key.as_bytes())
     }
 
     /// Whether the record has this entry: components that the query fixed are compared as they are, without a blinding;

@@ -109,6 +109,12 @@ pub(crate) async fn until<F: Future<Output = bool>>(is_so: impl Fn() -> F) {
     }
 }
 
+/// Whether somebody waits for commits, to whatever namespace of this server.
+pub(crate) fn is_listened_to(server: &Program) -> bool {
+    let held = "SELECT count(*) > 0 FROM pg_locks WHERE locktype = 'advisory' AND mode = 'ShareLock' AND granted";
+    server.query(held).unwrap() == "t"
+}
+
 pub(crate) fn key(text: &str) -> StoredKey {
     StoredKey::from(text.as_bytes().to_vec())
 }
