@@ -1,7 +1,7 @@
 //! PostgreSQL: a namespace of a real server on this machine.
 
 use std::process::{self, Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use std::{fs, io};
 
@@ -11,6 +11,8 @@ use strongroom_conformance_servers::Postgres as Program;
 use strongroom_core::store::{Limits, Store};
 use strongroom_core::{Error, ErrorKind, Result};
 use strongroom_postgres::{PostgresOptions, Server};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::OnceCell;
 use url::Url;
 
 /// Stores on a PostgreSQL server, in a namespace each.
@@ -32,13 +34,30 @@ fn namespace(place: &Place) -> String {
     place.file().display().to_string()
 }
 
-/// What the names of all clients of this place end with.
-fn mark(place: &Place) -> String {
-    let folder = place.folder.file_name().unwrap_or_default().to_string_lossy();
-    let mark = format!(" {folder}/{}", place.name);
-    // PostgreSQL cuts a name off after 63 bytes, and there is a number in front.
-    assert!(mark.len() < 50, "the mark of a place is too long: {mark}");
-    mark
+/// What the clients of the suite are called, each with its process's number behind it.
+const CLIENT: &str = "conformance ";
+
+/// Connections of one process, for all cases that run in it beside each other.
+const CONNECTIONS_MAX: u32 = 32;
+const SNAPSHOTS_MAX: usize = 128;
+
+/// The server as this process is connected to it. A connection costs more than most cases, so all cases share some. They are driven
+/// by a runtime of their own, since each case ends with its runtime.
+async fn connected(place: &Place) -> Result<&'static Server> {
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    static CONNECTED: OnceCell<Server> = OnceCell::const_new();
+
+    let connect = || async {
+        let mut url = Url::parse(&server(place)?).map_err(|error| failed(&error))?;
+        url.query_pairs_mut().append_pair("application_name", &format!("{CLIENT}{}", process::id()));
+        let limits = Limits { snapshots_max: SNAPSHOTS_MAX, ..PostgresOptions::default().limits };
+        let options = PostgresOptions { limits, connections_max: CONNECTIONS_MAX, ..PostgresOptions::default() };
+        let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build();
+        let runtime = runtime.map_err(|error| failed(&error))?;
+        let runtime = RUNTIME.get_or_init(|| runtime);
+        runtime.spawn(async move { options.connect(url.as_str()).await }).await.map_err(|error| failed(&error))?
+    };
+    CONNECTED.get_or_try_init(connect).await
 }
 
 fn is_alive(process: &str) -> bool {
@@ -82,20 +101,15 @@ impl Factory for PostgresFactory {
     }
 
     async fn open(&self, place: &Place, settings: &Settings) -> Result<Arc<dyn Store>> {
-        let mut url = Url::parse(&server(place)?).map_err(|error| failed(&error))?;
-        let named =
-            [("namespace", namespace(place)), ("application_name", format!("{}{}", process::id(), mark(place)))];
-        url.query_pairs_mut().extend_pairs(named);
-        let (limits, clock) = (settings.limits, settings.clock.clone());
-        let options = PostgresOptions { limits, clock, connections_max: 2, ..PostgresOptions::default() };
-        Ok(Arc::new(options.open(url.as_str()).await?))
+        let server = connected(place).await?.with_limits(settings.limits, settings.clock.clone());
+        Ok(Arc::new(server.namespace(&namespace(place)).await?))
     }
 
     async fn reopen(&self, place: &Place, settings: &Settings) -> Result<Arc<dyn Store>> {
         self.open(place, settings).await
     }
 
-    async fn settle(&self, place: &Place) -> Result<()> {
+    async fn settle(&self, _: &Place) -> Result<()> {
         let server = Program::shared().map_err(|error| failed(&error))?;
         let begun = Instant::now();
         loop {
@@ -103,7 +117,7 @@ impl Factory for PostgresFactory {
             let clients = server
                 .query("SELECT DISTINCT application_name FROM pg_stat_activity")
                 .map_err(|error| failed(&error))?;
-            let mut processes = clients.lines().filter_map(|client| client.strip_suffix(&mark(place)));
+            let mut processes = clients.lines().filter_map(|client| client.strip_prefix(CLIENT));
             if processes.all(is_alive) {
                 return Ok(());
             }
@@ -114,9 +128,6 @@ impl Factory for PostgresFactory {
     }
 
     async fn destroy(&self, place: &Place) -> Result<()> {
-        let server = Server::connect(&server(place)?).await?;
-        let removed = server.remove(&namespace(place)).await;
-        server.close().await;
-        removed.map(drop)
+        connected(place).await?.remove(&namespace(place)).await.map(drop)
     }
 }
