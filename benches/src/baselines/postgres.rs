@@ -3,7 +3,7 @@
 use sqlx::Executor as _;
 use sqlx::postgres::{PgArguments, PgPool, Postgres};
 use sqlx::query::Query;
-use strongroom::{Error, ErrorKind, Result};
+use strongroom::Result;
 
 use super::failed;
 use crate::workload::{PAGE, Row, Table};
@@ -14,21 +14,29 @@ const CREATE: &str = "CREATE TABLE rows (space smallint NOT NULL, key bytea NOT 
                       CREATE TABLE stores (id bigint PRIMARY KEY, revision bigint NOT NULL) WITH (fillfactor = 20); \
                       INSERT INTO stores VALUES (1, 0)";
 
+/// What a save promises, by hand: who else saves is waited for, then none of the rows may be there, and the revision goes on. One statement
+/// could not do it: it would look for the rows as they were before the wait.
+const CREATE_SAVE: &str = "CREATE FUNCTION save(spaces smallint[], keys bytea[], targets bytea[], contents bytea[]) \
+                           RETURNS bigint LANGUAGE plpgsql AS $$ \
+                           DECLARE head bigint; \
+                           BEGIN \
+                           UPDATE stores s SET revision = s.revision + 1 WHERE s.id = 1 RETURNING s.revision INTO head; \
+                           PERFORM FROM unnest(spaces, keys) g(space, key) \
+                           JOIN rows r ON r.space = g.space AND r.key = g.key; \
+                           IF FOUND THEN RAISE EXCEPTION 'a row was there'; END IF; \
+                           INSERT INTO rows SELECT u.space, u.key, head, u.target, u.value \
+                           FROM unnest(spaces, keys, targets, contents) u(space, key, target, value); \
+                           RETURN head; \
+                           END $$";
+
 /// Rows, whatever was there.
 const PUT: &str = "INSERT INTO rows SELECT u.space, u.key, 1, u.target, u.value \
                    FROM unnest($1::smallint[], $2::bytea[], $3::bytea[], $4::bytea[]) u(space, key, target, value) \
                    ON CONFLICT (space, key) \
                    DO UPDATE SET revision = excluded.revision, target = excluded.target, value = excluded.value";
 
-/// What a save promises, for somebody who writes alone: none of the rows is there yet, and the revision goes on.
-const PUT_GUARDED: &str = "WITH head AS (UPDATE stores s SET revision = s.revision + 1 WHERE s.id = 1 AND NOT EXISTS \
-                           (SELECT FROM unnest($1::smallint[], $2::bytea[]) g(space, key) \
-                           JOIN rows r ON r.space = g.space AND r.key = g.key) RETURNING s.revision), \
-                           put AS (INSERT INTO rows SELECT u.space, u.key, head.revision, u.target, u.value \
-                           FROM unnest($1::smallint[], $2::bytea[], $3::bytea[], $4::bytea[]) \
-                           u(space, key, target, value), head ON CONFLICT (space, key) \
-                           DO UPDATE SET revision = excluded.revision, target = excluded.target, value = excluded.value) \
-                           SELECT revision FROM head";
+/// A call of it.
+const SAVE: &str = "SELECT save($1, $2, $3, $4)";
 
 /// The newest records whose entries are in a range.
 const NEWEST: &str = "SELECT t.value FROM rows r JOIN rows t ON t.space = 0 AND t.key = r.target \
@@ -46,6 +54,7 @@ impl RawPostgres {
     /// sqlx's.
     pub async fn create(pool: PgPool) -> Result<Self> {
         pool.execute(CREATE).await.map_err(failed)?;
+        pool.execute(CREATE_SAVE).await.map_err(failed)?;
         Ok(RawPostgres(pool))
     }
 
@@ -59,14 +68,14 @@ impl RawPostgres {
         Ok(())
     }
 
-    /// Puts rows that are not there yet, and counts a revision, by one statement.
+    /// Puts rows that must not be there yet, and counts a revision, by one statement.
     ///
     /// # Errors
     ///
-    /// `Conflict` if one of them was there; sqlx's.
-    pub async fn put_guarded(&self, rows: &[Row]) -> Result<()> {
-        let revision = bound(PUT_GUARDED, rows).fetch_optional(&self.0).await.map_err(failed)?;
-        revision.map(drop).ok_or_else(|| Error::new(ErrorKind::Conflict, "a row was there"))
+    /// sqlx's, also if one of them was there.
+    pub async fn save(&self, rows: &[Row]) -> Result<()> {
+        bound(SAVE, rows).execute(&self.0).await.map_err(failed)?;
+        Ok(())
     }
 
     /// A record's value.

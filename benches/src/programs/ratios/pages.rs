@@ -87,6 +87,6 @@ pub(super) async fn measure(run: &Run) -> Result<Vec<Figure>> {
 }
 
 /// The records of values, each behind its version byte; those that are none are left out.
-fn decoded(values: Vec<Vec<u8>>) -> Vec<Message> {
+pub(super) fn decoded(values: Vec<Vec<u8>>) -> Vec<Message> {
     values.iter().filter_map(|value| rmp_serde::from_slice(value.get(1..)?).ok()).collect()
 }

@@ -14,8 +14,11 @@ use crate::site::{self, Site};
 use crate::stacks::{Engine, Layers};
 use measure::{Point, point};
 
+/// An engine with what lies above it.
+type Stack = (Engine, Layers);
+
 /// The stacks that are measured. Another one is one line more.
-const STACKS: [(Engine, Layers); 6] = [
+const STACKS: [Stack; 6] = [
     (Engine::Redb, Layers::BARE),
     (Engine::Redb, Layers::ENCRYPTED),
     (Engine::Sqlite, Layers::BARE),
@@ -23,14 +26,18 @@ const STACKS: [(Engine, Layers); 6] = [
     (Engine::Postgres, Layers::BARE),
     (Engine::Postgres, Layers::ENCRYPTED),
 ];
-const FROM: u64 = 10_000;
-
 /// What a run does.
 #[derive(Args, Clone)]
 pub struct Options {
-    /// Messages in the largest stores: 10,000, ten times as many, and so on up to this
+    /// Messages in the smallest stores
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1_000..))]
+    from: u64,
+    /// Messages in the largest stores: ten times as many as in the smallest, and so on up to this
     #[arg(long, default_value_t = 100_000)]
     to: u64,
+    /// Only this engine in clear, `redb`, or encrypted, `redb+encrypted`; more than once for several
+    #[arg(long = "stack", value_name = "STACK", value_parser = stack)]
+    stacks: Vec<Stack>,
     /// Where the page and its plots are written; nowhere unless given
     #[arg(long)]
     out: Option<PathBuf>,
@@ -44,6 +51,15 @@ struct Series {
     points: Vec<Point>,
 }
 
+/// A stack by its name.
+fn stack(name: &str) -> std::result::Result<Stack, String> {
+    let names = STACKS.map(|(engine, layers)| {
+        if layers == Layers::ENCRYPTED { format!("{}+{layers}", engine.name()) } else { engine.name().to_owned() }
+    });
+    let found = STACKS.into_iter().zip(&names).find_map(|(stack, known)| (known == name).then_some(stack));
+    found.ok_or_else(|| format!("there are {}", names.join(", ")))
+}
+
 /// Prints a table of every stack at every size, and writes it with its plots if told where.
 ///
 /// # Errors
@@ -51,7 +67,7 @@ struct Series {
 /// Those of the stores and of the file system.
 pub async fn run(options: &Options) -> Result<()> {
     let site = Site::new(&options.site).await?;
-    let measured = measure(&site, options.to).await;
+    let measured = measure(&site, options).await;
     let closed = site.close().await;
     let all = measured?;
     closed?;
@@ -67,10 +83,13 @@ pub async fn run(options: &Options) -> Result<()> {
 }
 
 /// Every stack at every size. One store is there at a time.
-async fn measure(site: &Site, to: u64) -> Result<Vec<Series>> {
-    let sizes = || std::iter::successors(Some(FROM), |size| size.checked_mul(10)).take_while(|size| *size <= to);
+async fn measure(site: &Site, options: &Options) -> Result<Vec<Series>> {
+    let sizes = || {
+        std::iter::successors(Some(options.from), |size| size.checked_mul(10)).take_while(|size| *size <= options.to)
+    };
+    let asked = |stack: &Stack| options.stacks.is_empty() || options.stacks.contains(stack);
     let mut all = Vec::new();
-    for (engine, layers) in STACKS.into_iter().filter(|(engine, _)| site.has(*engine)) {
+    for (engine, layers) in STACKS.into_iter().filter(|stack| site.has(stack.0) && asked(stack)) {
         let mut series = Series { name: format!("{}, {layers}", engine.name()), points: Vec::new() };
         for size in sizes() {
             let point = point(site, engine, layers, size).await?;
