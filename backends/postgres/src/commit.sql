@@ -11,8 +11,8 @@
 -- stamped row had the key of another write. Behind them stands 1 if somebody may wait for what is committed, and else 0. It is null if
 -- there is no such namespace in this format.
 --
--- Who waits has a lock, shared, from before the first look on. Whoever takes it exclusively, to the end of the commit, knows that nobody
--- waits yet, and that whoever comes looks after this commit.
+-- Who waits listens, then takes a lock, shared, then looks. Whoever takes it exclusively, to the end of the commit, knows that nobody has
+-- it, and that whoever gets it looks after this commit.
 --
 -- The number in its name is raised with every change of this text: schema.rs.
 CREATE OR REPLACE FUNCTION :schema.commit_2(

@@ -28,7 +28,8 @@ pub struct PostgresOptions {
     /// must not be sent twice. Where one was lost, the others are asked as well. 1,000 unless set.
     pub idle_check_ms: u64,
     /// Milliseconds between looks for what other processes have committed, while somebody waits for a change. Usually they
-    /// announce it, and nothing is found; a process that was killed between commit and announcement did not. 1,000 unless set, at
+    /// announce it, and nothing is found; a process that was killed between commit and announcement did not, nor one that saw nobody
+    /// who listens, as while the connection that does is made anew. 1,000 unless set, at
     /// least 1.
     pub poll_ms: u64,
     /// Attempts at a commit that the server breaks off to be made again (SQLSTATE 40001 and 40P01, then the answer is `Busy`), or whose

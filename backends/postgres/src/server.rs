@@ -106,8 +106,9 @@ impl Server {
         Ok(Server { inner: Arc::new(Inner { wire: Arc::new(wire), options, runtime, signals }) })
     }
 
-    /// The same server over the same connections, whose namespaces are opened with these limits and this clock from here on. Connections
-    /// of snapshots stay as many as it was [connected](PostgresOptions::limits) with.
+    /// The same server over the same connections, whose namespaces are opened with these limits and this clock. Snapshots of all have as
+    /// many connections, and are let go when idle for as long, as the [limits](PostgresOptions::limits) say that it was connected with.
+    /// To [close](Server::close) one closes the other.
     #[must_use]
     pub fn with_limits(&self, limits: Limits, clock: Arc<dyn Clock>) -> Self {
         let Inner { wire, options, runtime, signals } = &*self.inner;

@@ -3,7 +3,7 @@
 //! An announcement is a transaction of its own, after the commit. In the same one it would make commits to all namespaces wait
 //! for each other: the server lets only one transaction that notifies commit at a time, flush included (docs/decisions/0020).
 //! It says which namespaces have changed, no more: anybody who may use the database can send one, so the revision is looked up.
-//! What was not announced, since its process was killed in between, is found by looking now and then.
+//! What was not announced, since its process was killed in between or knew of nobody who waits, is found by looking now and then.
 
 use std::collections::{BTreeSet, HashMap};
 use std::pin::pin;
@@ -206,6 +206,8 @@ impl Wire {
 
     async fn listener(&self) -> Option<PgListener> {
         let mut listener = PgListener::connect_with(&self.connections.listening).await.ok()?;
+        // It would listen again without the lock.
+        listener.eager_reconnect(false);
         listener.listen(&self.statements.channel()).await.ok()?;
         // In this order: what is not announced was committed before the lock was there, and is found by the look that comes next.
         listener.execute(self.statements.listen.clone()).await.ok()?;
@@ -254,7 +256,7 @@ async fn hear(signals: &Weak<Signals>, listener: &mut Option<PgListener>) {
                     return;
                 }
             }
-            // It was lost, with its lock, or made anew without it.
+            // It was lost, with its lock.
             Ok(None) | Err(_) => {
                 *listener = None;
                 return;

@@ -39,23 +39,33 @@ const CLIENT: &str = "conformance ";
 
 /// Connections of one process, for all cases that run in it beside each other.
 const CONNECTIONS_MAX: u32 = 32;
-const SNAPSHOTS_MAX: usize = 128;
+const SNAPSHOTS_MAX: usize = 256;
+
+/// The server's URL, with what this process is called there.
+fn url(place: &Place) -> Result<Url> {
+    let mut url = Url::parse(&server(place)?).map_err(|error| failed(&error))?;
+    url.query_pairs_mut().append_pair("application_name", &format!("{CLIENT}{}", process::id()));
+    Ok(url)
+}
 
 /// The server as this process is connected to it. A connection costs more than most cases, so all cases share some. They are driven
 /// by a runtime of their own, since each case ends with its runtime.
 async fn connected(place: &Place) -> Result<&'static Server> {
-    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    static RUNTIME: OnceLock<io::Result<Runtime>> = OnceLock::new();
     static CONNECTED: OnceCell<Server> = OnceCell::const_new();
 
     let connect = || async {
-        let mut url = Url::parse(&server(place)?).map_err(|error| failed(&error))?;
-        url.query_pairs_mut().append_pair("application_name", &format!("{CLIENT}{}", process::id()));
+        let url = url(place)?;
         let limits = Limits { snapshots_max: SNAPSHOTS_MAX, ..PostgresOptions::default().limits };
         let options = PostgresOptions { limits, connections_max: CONNECTIONS_MAX, ..PostgresOptions::default() };
-        let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build();
-        let runtime = runtime.map_err(|error| failed(&error))?;
-        let runtime = RUNTIME.get_or_init(|| runtime);
-        runtime.spawn(async move { options.connect(url.as_str()).await }).await.map_err(|error| failed(&error))?
+        let made = || Builder::new_multi_thread().worker_threads(2).enable_all().build();
+        RUNTIME
+            .get_or_init(made)
+            .as_ref()
+            .map_err(|error| failed(error))?
+            .spawn(async move { options.connect(url.as_str()).await })
+            .await
+            .map_err(|error| failed(&error))?
     };
     CONNECTED.get_or_try_init(connect).await
 }
@@ -105,15 +115,21 @@ impl Factory for PostgresFactory {
         Ok(Arc::new(server.namespace(&namespace(place)).await?))
     }
 
+    /// By its URL, with connections of its own, as a program with one store does it.
     async fn reopen(&self, place: &Place, settings: &Settings) -> Result<Arc<dyn Store>> {
-        self.open(place, settings).await
+        let mut url = url(place)?;
+        url.query_pairs_mut().append_pair("namespace", &namespace(place));
+        let (limits, clock) = (settings.limits, settings.clock.clone());
+        let options = PostgresOptions { limits, clock, connections_max: 2, ..PostgresOptions::default() };
+        Ok(Arc::new(options.open(url.as_str()).await?))
     }
 
     async fn settle(&self, _: &Place) -> Result<()> {
         let server = Program::shared().map_err(|error| failed(&error))?;
         let begun = Instant::now();
         loop {
-            // A server's process ends when it has done what was asked and sees that its client is gone.
+            // A server's process ends when it has done what was asked and sees that its client is gone. Those of all cases' children
+            // are waited for: which is whose is not known.
             let clients = server
                 .query("SELECT DISTINCT application_name FROM pg_stat_activity")
                 .map_err(|error| failed(&error))?;

@@ -84,7 +84,8 @@ tests! {
         a_role_without_the_right_to_create_opens_what_is_there,
         usage_is_that_of_all_tables;
     announcements:
-        commits_are_announced_from_when_somebody_waits_on;
+        commits_are_announced_from_when_somebody_waits_on,
+        who_waits_is_announced_to_again_after_restarts;
     namespaces:
         namespaces_are_listed_found_and_removed,
         who_has_a_removed_namespace_open_is_told_that_it_is_closed,
