@@ -18,7 +18,7 @@ struct Arguments {
 enum Program {
     /// Ours next to hand-written code, in turns, with the limit of each figure
     Ratios(ratios::Options),
-    /// Costs from 10,000 messages up, memory, bytes on disk and reopening, as tables and plots
+    /// Costs by the number of messages, memory, bytes on disk and reopening, as tables and plots
     Scale(scale::Options),
     /// One message into memory, to see how much of it a process takes: `scale` and `ratios` start this
     #[command(hide = true)]

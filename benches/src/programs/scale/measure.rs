@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use serde::{Deserialize, Serialize};
 use strongroom::matrix::MatrixStore;
 use strongroom::{Result, Timestamp};
 
@@ -23,7 +24,7 @@ const HOT: usize = 50;
 const CRASH_SAVES: usize = 20;
 
 /// What was measured of one stack at one size: nanoseconds are medians of one call.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Point {
     pub(super) messages: u64,
     /// Of the import of one message, in transactions of many.

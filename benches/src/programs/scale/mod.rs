@@ -4,15 +4,17 @@ pub mod child;
 mod measure;
 mod page;
 mod plot;
+mod record;
 
 use std::path::PathBuf;
 
 use clap::Args;
-use strongroom::{Error, Result};
+use strongroom::{Error, ErrorKind, Result};
 
 use crate::site::{self, Site};
 use crate::stacks::{Engine, Layers};
-use measure::{Point, point};
+use measure::point;
+use record::Record;
 
 /// An engine with what lies above it.
 type Stack = (Engine, Layers);
@@ -45,58 +47,66 @@ pub struct Options {
     site: site::Options,
 }
 
-/// One stack at all sizes.
-struct Series {
-    name: String,
-    points: Vec<Point>,
+/// As stacks are called in the conformance suite.
+fn name((engine, layers): Stack) -> String {
+    if layers == Layers::BARE { engine.name().to_owned() } else { format!("{}+{layers}", engine.name()) }
 }
 
 /// A stack by its name.
 fn stack(name: &str) -> std::result::Result<Stack, String> {
-    let names = STACKS.map(|(engine, layers)| {
-        if layers == Layers::ENCRYPTED { format!("{}+{layers}", engine.name()) } else { engine.name().to_owned() }
-    });
+    let names = STACKS.map(self::name);
     let found = STACKS.into_iter().zip(&names).find_map(|(stack, known)| (known == name).then_some(stack));
     found.ok_or_else(|| format!("there are {}", names.join(", ")))
 }
 
-/// Prints a table of every stack at every size, and writes it with its plots if told where.
+/// Measures and prints, and adds what was measured to the table and the plots of a folder, if told which.
 ///
 /// # Errors
 ///
-/// Those of the stores and of the file system.
+/// Those of the stores and of the file system; `InvalidInput` if what is in the folder is of another machine.
 pub async fn run(options: &Options) -> Result<()> {
-    let site = Site::new(&options.site).await?;
-    let measured = measure(&site, options).await;
-    let closed = site.close().await;
-    let all = measured?;
-    closed?;
-    let command = format!("cargo run --release -p strongroom-benches -- scale --to {}", options.to);
-    let page = page::page(&site, &command, &all);
-    println!("\n{page}");
+    if options.from > options.to {
+        let message = format!("the smallest stores have {} messages, the largest {}", options.from, options.to);
+        return Err(Error::new(ErrorKind::InvalidInput, message));
+    }
     if let Some(out) = &options.out {
         std::fs::create_dir_all(out).map_err(Error::application)?;
+    }
+    let site = Site::new(&options.site).await?;
+    let measured = measure(&site, options).await;
+    let left_out = site.left_out();
+    let closed = site.close().await;
+    let record = measured?;
+    closed?;
+    let series = record.series(STACKS.into_iter().map(name));
+    let page = page::page(&record.machine, left_out, &series);
+    println!("\n{page}");
+    if let Some(out) = &options.out {
         std::fs::write(out.join("scale.md"), page).map_err(Error::application)?;
-        plot::write(out, &all)?;
+        plot::write(out, &series)?;
     }
     Ok(())
 }
 
-/// Every stack at every size. One store is there at a time.
-async fn measure(site: &Site, options: &Options) -> Result<Vec<Series>> {
-    let sizes = || {
-        std::iter::successors(Some(options.from), |size| size.checked_mul(10)).take_while(|size| *size <= options.to)
+/// Every stack at every size that is asked for. One store is there at a time.
+async fn measure(site: &Site, options: &Options) -> Result<Record> {
+    let machine = site.machine().to_string();
+    let mut record = match &options.out {
+        Some(out) => Record::read(out, machine)?,
+        None => Record::new(machine),
     };
+    let sizes = || std::iter::successors(Some(options.from), |size| size.checked_mul(10));
     let asked = |stack: &Stack| options.stacks.is_empty() || options.stacks.contains(stack);
-    let mut all = Vec::new();
-    for (engine, layers) in STACKS.into_iter().filter(|stack| site.has(stack.0) && asked(stack)) {
-        let mut series = Series { name: format!("{}, {layers}", engine.name()), points: Vec::new() };
-        for size in sizes() {
-            let point = point(site, engine, layers, size).await?;
-            println!("{}: {point:?}", series.name);
-            series.points.push(point);
+    for stack in STACKS.into_iter().filter(|stack| site.has(stack.0) && asked(stack)) {
+        for size in sizes().take_while(|size| *size <= options.to) {
+            let point = point(site, stack.0, stack.1, size).await?;
+            println!("{}: {point:?}", name(stack));
+            record.add(&name(stack), point);
+            // A long run that is broken off keeps what it has.
+            if let Some(out) = &options.out {
+                record.write(out)?;
+            }
         }
-        all.push(series);
     }
-    Ok(all)
+    Ok(record)
 }

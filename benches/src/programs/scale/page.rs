@@ -2,9 +2,8 @@
 
 use std::fmt::Write;
 
-use super::Series;
 use super::measure::Point;
-use crate::site::Site;
+use super::record::Measured;
 
 /// A column: its head, and what stands in it.
 type Column = (&'static str, fn(&Point) -> String);
@@ -26,24 +25,25 @@ const COLUMNS: [Column; 14] = [
     ("bytes a message", |point| (point.disk_bytes / point.messages.max(1)).to_string()),
 ];
 
+/// Points of each stack.
+pub(super) type Series<'r> = [(String, Vec<&'r Measured>)];
+
 /// A page in Markdown, with a table and the plots that lie beside it.
-pub(super) fn page(site: &Site, command: &str, all: &[Series]) -> String {
+pub(super) fn page(machine: &str, left_out: Option<String>, all: &Series<'_>) -> String {
     let mut page = String::new();
     // Writing to a string does not fail.
-    let _ = write_page(&mut page, site, command, all);
+    let _ = write_page(&mut page, machine, left_out, all);
     page
 }
 
-fn write_page(page: &mut String, site: &Site, command: &str, all: &[Series]) -> std::fmt::Result {
-    writeln!(page, "# Costs by the number of messages\n")?;
+fn write_page(page: &mut String, machine: &str, left_out: Option<String>, all: &Series<'_>) -> std::fmt::Result {
     writeln!(
         page,
-        "Made by `{command} --out docs/benchmarks` on {}.\n\n{}.\n",
-        jiff::Timestamp::now().strftime("%Y-%m-%d"),
-        site.machine()
+        "# Costs by the number of messages\n\nMade by `cargo run --release -p strongroom-benches -- scale --out docs/benchmarks`, with `--from`, `--to` and `--stack` \
+         for other sizes and single stacks: each run adds its rows to [those of before](scale.json).\n\n{machine}.\n"
     )?;
-    match site.left_out() {
-        Some(left_out) => writeln!(page, "Left out: {left_out}.\n")?,
+    match left_out {
+        Some(left_out) => writeln!(page, "Left out in the last run: {left_out}.\n")?,
         None => writeln!(
             page,
             "Of PostgreSQL, bytes are those of its tables after `VACUUM FULL`, memory is the client's, and what was killed is the client.\n"
@@ -54,13 +54,13 @@ fn write_page(page: &mut String, site: &Site, command: &str, all: &[Series]) -> 
         "Messages of about 300 bytes with 5 rows each, in 100 rooms whose sizes follow Zipf's law. Times are medians of one run. Bytes are those of the \
          file after a compaction. Memory is the most that a process has had which did nothing but import.\n"
     )?;
-    write!(page, "| stack |")?;
+    write!(page, "| stack | measured |")?;
     COLUMNS.iter().try_for_each(|(head, _)| write!(page, " {head} |"))?;
-    writeln!(page, "\n|---|{}", "---|".repeat(COLUMNS.len()))?;
-    for series in all {
-        for point in &series.points {
-            write!(page, "| {} |", series.name)?;
-            COLUMNS.iter().try_for_each(|(_, show)| write!(page, " {} |", show(point)))?;
+    writeln!(page, "\n|---|---|{}", "---|".repeat(COLUMNS.len()))?;
+    for (stack, points) in all {
+        for measured in points {
+            write!(page, "| {stack} | {} |", measured.date)?;
+            COLUMNS.iter().try_for_each(|(_, show)| write!(page, " {} |", show(&measured.point)))?;
             writeln!(page)?;
         }
     }

@@ -5,8 +5,8 @@ use std::path::Path;
 use plotters::prelude::*;
 use strongroom::{Error, ErrorKind, Result};
 
-use super::Series;
 use super::measure::Point;
+use super::page::Series;
 
 /// A plot of one column.
 pub(super) struct Plot {
@@ -42,7 +42,7 @@ const COLORS: [RGBColor; 6] = [
 ];
 
 /// Writes every plot into a folder.
-pub(super) fn write(folder: &Path, all: &[Series]) -> Result<()> {
+pub(super) fn write(folder: &Path, all: &Series<'_>) -> Result<()> {
     PLOTS.iter().try_for_each(|plot| {
         draw(&folder.join(plot.name).with_extension("svg"), plot, all).map_err(|error| {
             let message = format!("the plot {} cannot be drawn: {error}", plot.name);
@@ -58,8 +58,8 @@ fn label(value: f64, digits: &[u32]) -> String {
     if first.is_some_and(|first| digits.contains(&first)) { text } else { String::new() }
 }
 
-fn draw(path: &Path, plot: &Plot, all: &[Series]) -> std::result::Result<(), Box<dyn std::error::Error>> {
-    let points = || all.iter().flat_map(|series| &series.points);
+fn draw(path: &Path, plot: &Plot, all: &Series<'_>) -> std::result::Result<(), Box<dyn std::error::Error>> {
+    let points = || all.iter().flat_map(|(_, points)| points).map(|measured| &measured.point);
     let values = || points().map(plot.value).filter(|value| *value > 0.0);
     let (low, high) = values().fold((f64::INFINITY, 0.0_f64), |(low, high), value| (low.min(value), high.max(value)));
     let from = points().map(|point| point.messages).min().unwrap_or(1) as f64;
@@ -85,11 +85,11 @@ fn draw(path: &Path, plot: &Plot, all: &[Series]) -> std::result::Result<(), Box
         .y_label_formatter(&|value| label(*value, &[1, 2, 5]))
         .light_line_style(WHITE)
         .draw()?;
-    for (series, color) in all.iter().zip(COLORS.iter().cycle()) {
-        let line = || series.points.iter().map(|point| (point.messages as f64, (plot.value)(point)));
+    for ((stack, points), color) in all.iter().zip(COLORS.iter().cycle()) {
+        let line = || points.iter().map(|measured| (measured.point.messages as f64, (plot.value)(&measured.point)));
         chart
             .draw_series(LineSeries::new(line(), color.stroke_width(2)))?
-            .label(&series.name)
+            .label(stack)
             .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], color.stroke_width(2)));
         chart.draw_series(line().map(|point| Circle::new(point, 3, color.filled())))?;
     }
