@@ -160,15 +160,17 @@ pub struct Report {
     pub figures: Vec<Figure>,
     /// What is not among them, and why.
     pub left_out: Option<String>,
+    /// What was asked for: sizes, seed, whether it is a smoke test.
+    pub run: Value,
 }
 
 impl Report {
-    /// `{"figures": [..], "context": [..], "left_out": .., "machine": {..}}`: times in nanoseconds, sizes in bytes, `null` for what does not apply.
+    /// `{"figures": [..], "context": [..], "left_out": .., "machine": {..}, "run": {..}}`: times in nanoseconds, sizes in bytes, `null` for what does not apply.
     pub fn json(&self) -> Value {
         let (context, figures): (Vec<_>, Vec<_>) =
             self.figures.iter().partition(|figure| figure.bound == Bound::Context);
         let json = |figures: Vec<&Figure>| figures.into_iter().map(Figure::json).collect::<Vec<_>>();
-        json!({ "figures": json(figures), "context": json(context), "left_out": self.left_out, "machine": self.machine })
+        json!({ "figures": json(figures), "context": json(context), "left_out": self.left_out, "machine": self.machine, "run": self.run })
     }
 }
 
@@ -234,7 +236,7 @@ mod tests {
             Figure::bytes("a size", 135, Some(100), Bound::RatioAtMost(1.35)),
             Figure::times("beside it", (1, 1), Bound::Context),
         ];
-        let json = Report { machine: Machine::this(), figures, left_out: None }.json();
+        let json = Report { machine: Machine::this(), figures, left_out: None, run: Value::Null }.json();
         let parsed: Value = serde_json::from_str(&json.to_string()).unwrap();
         let [time, size] = parsed["figures"].as_array().unwrap().as_slice() else { panic!("{parsed}") };
         assert_eq!(

@@ -32,13 +32,13 @@ enum Program {
     /// A large file into encrypted media and out again
     Media {
         /// Size of the file in MiB
-        #[arg(default_value_t = 1_024)]
+        #[arg(default_value_t = 1_024, value_parser = clap::value_parser!(u64).range(1..))]
         mib: u64,
     },
     /// A page in a small room and in a large one: cold, among the newest, and anywhere
     Paging {
         /// Messages in the large room
-        #[arg(default_value_t = 1_000_000)]
+        #[arg(default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(20_000..))]
         messages: u64,
         /// Pages of redb that are kept in memory, in MiB
         #[arg(default_value_t = 64)]
@@ -70,7 +70,7 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{error:?}");
+            eprintln!("error: {error}");
             ExitCode::FAILURE
         }
     }

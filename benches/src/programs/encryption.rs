@@ -16,7 +16,7 @@ const ROUNDS: usize = 400;
 #[derive(Args, Clone)]
 pub struct Options {
     /// Messages in each store
-    #[arg(default_value_t = 20_000)]
+    #[arg(default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(1_000..))]
     messages: u64,
     #[command(flatten)]
     site: site::Options,

@@ -23,9 +23,15 @@ pub struct Options {
     /// named, one is started, whose commits wait for the disk, and is gone afterwards
     #[arg(long, value_name = "URL")]
     postgres: Option<String>,
-    /// Where files are made; in the temporary folder unless given, as what a started PostgreSQL keeps
+    /// Where files are made, but for those of a started PostgreSQL, which are in the temporary folder, as all are unless this is given.
+    /// In memory a flush costs nothing: take a folder on a disk
     #[arg(long, value_name = "FOLDER")]
     folder: Option<PathBuf>,
+}
+
+/// What is wrong with a file or folder that somebody named.
+pub(crate) fn of_file(path: &Path, error: &std::io::Error) -> Error {
+    Error::new(ErrorKind::Io, format!("{}: {error}", path.display()))
 }
 
 /// A folder and, where there is one, a server. What is in the folder goes with the value, what is on the server with
@@ -44,7 +50,10 @@ impl Site {
     ///
     /// Those of the file system; `InvalidInput` and `Io` for a server that is named and does not answer.
     pub async fn new(options: &Options) -> Result<Self> {
-        let named = options.postgres.clone().or_else(|| std::env::var("STRONGROOM_BENCH_POSTGRES").ok());
+        let folder = options.folder.clone().unwrap_or_else(std::env::temp_dir);
+        let made = tempfile::tempdir_in(&folder).map_err(|error| of_file(&folder, &error))?;
+        let variable = || std::env::var("STRONGROOM_BENCH_POSTGRES").ok().filter(|url| !url.is_empty());
+        let named = options.postgres.clone().or_else(variable);
         let server = match named {
             Some(url) => Ok(Server::named(url).await?),
             None => Server::start().await,
@@ -52,11 +61,7 @@ impl Site {
         if let Err(reason) = &server {
             eprintln!("PostgreSQL is left out: {reason}");
         }
-        let folder = match &options.folder {
-            Some(folder) => tempfile::tempdir_in(folder),
-            None => tempfile::tempdir(),
-        };
-        Ok(Site { folder: folder.map_err(Error::application)?, server })
+        Ok(Site { folder: made, server })
     }
 
     /// The engines that are here.

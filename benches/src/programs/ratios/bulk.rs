@@ -33,7 +33,7 @@ pub(super) async fn measure(run: &Run) -> Result<Vec<Figure>> {
     }
     encrypted.close().await?;
     sqlite.close().await?;
-    let note = format!("{count} messages, {IMPORT_BATCH} in a transaction");
+    let note = format!("{count} messages at a time into one store that grows, {IMPORT_BATCH} in a transaction");
     Ok(vec![
         Figure::times(
             "bulk import encrypted / raw redb of the same sorted rows, throughput",

@@ -8,7 +8,10 @@ mod postgres;
 mod saves;
 mod size;
 
+use std::num::NonZeroUsize;
+
 use clap::{Args, ValueEnum};
+use serde_json::json;
 use strongroom::Result;
 
 use crate::figures::{Figure, Report};
@@ -22,19 +25,19 @@ pub struct Options {
     #[arg(long)]
     json: bool,
     /// A smoke test: few rounds of little. Its figures mean nothing
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["messages", "large"])]
     quick: bool,
     /// Measures a part alone
     #[arg(long, value_enum)]
     only: Option<Part>,
     /// Messages in each store before anything is measured
-    #[arg(long, default_value_t = 10_000)]
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1_000..))]
     messages: u64,
     /// Messages in the large store, for paging and memory; the limits are for 10,000,000 and 1,000,000
-    #[arg(long, default_value_t = 200_000)]
+    #[arg(long, default_value_t = 200_000, value_parser = clap::value_parser!(u64).range(10_000..))]
     large: u64,
     /// Rooms
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value_t = 100, value_parser = at_least_one)]
     rooms: usize,
     /// How unequal the rooms are
     #[arg(long, value_enum, default_value = "zipf")]
@@ -87,7 +90,7 @@ struct Run {
 pub async fn run(options: &Options) -> Result<()> {
     let mut run = Run {
         workload: Workload::new(Rooms::new(options.rooms, options.skew), options.seed),
-        messages: options.messages.max(1_000),
+        messages: options.messages,
         large: options.large.max(options.messages),
         rounds: 201,
         quick: options.quick,
@@ -98,16 +101,27 @@ pub async fn run(options: &Options) -> Result<()> {
     }
     let measured = measure(&run, options.only).await;
     let closed = run.site.close().await;
-    let report = Report { machine: run.site.machine(), figures: measured?, left_out: run.site.left_out() };
+    let Options { rooms, skew, seed, .. } = options;
+    let what = json!({
+        "quick": run.quick, "messages": run.messages, "large": run.large, "rooms": rooms,
+        "skew": format!("{skew:?}"), "seed": seed,
+    });
+    let report = Report { machine: run.site.machine(), figures: measured?, left_out: run.site.left_out(), run: what };
     closed?;
     if options.json {
         println!("{:#}", report.json());
     } else {
-        let Options { rooms, skew, seed, .. } = options;
+        if run.quick {
+            println!("A smoke test: these figures mean nothing.");
+        }
         println!("{} messages, {rooms} rooms ({skew:?}), seed {seed}, medians of one run", run.messages);
         println!("{report}");
     }
     Ok(())
+}
+
+fn at_least_one(text: &str) -> std::result::Result<usize, String> {
+    text.parse::<NonZeroUsize>().map(NonZeroUsize::get).map_err(|error| error.to_string())
 }
 
 async fn measure(run: &Run, only: Option<Part>) -> Result<Vec<Figure>> {

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use clap::Args;
 use strongroom::{Error, ErrorKind, Result};
 
-use crate::site::{self, Site};
+use crate::site::{self, Site, of_file};
 use crate::stacks::{Engine, Layers};
 use measure::point;
 use record::Record;
@@ -31,7 +31,7 @@ const STACKS: [Stack; 6] = [
 /// What a run does.
 #[derive(Args, Clone)]
 pub struct Options {
-    /// Messages in the smallest stores
+    /// Messages in the smallest stores, at least 1,000
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1_000..))]
     from: u64,
     /// Messages in the largest stores: ten times as many as in the smallest, and so on up to this
@@ -70,7 +70,7 @@ pub async fn run(options: &Options) -> Result<()> {
         return Err(Error::new(ErrorKind::InvalidInput, message));
     }
     if let Some(out) = &options.out {
-        std::fs::create_dir_all(out).map_err(Error::application)?;
+        std::fs::create_dir_all(out).map_err(|error| of_file(out, &error))?;
     }
     let site = Site::new(&options.site).await?;
     let measured = measure(&site, options).await;
@@ -82,7 +82,8 @@ pub async fn run(options: &Options) -> Result<()> {
     let page = page::page(&record.machine, left_out, &series);
     println!("\n{page}");
     if let Some(out) = &options.out {
-        std::fs::write(out.join("scale.md"), page).map_err(Error::application)?;
+        let file = out.join("scale.md");
+        std::fs::write(&file, page).map_err(|error| of_file(&file, &error))?;
         plot::write(out, &series)?;
     }
     Ok(())

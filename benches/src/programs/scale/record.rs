@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use strongroom::{Error, ErrorKind, Result};
 
 use super::measure::Point;
+use crate::site::of_file;
 
 const FILE: &str = "scale.json";
 
@@ -40,9 +41,12 @@ impl Record {
     pub(super) fn read(folder: &Path, machine: String) -> Result<Self> {
         let text = match fs::read(folder.join(FILE)) {
             Err(error) if error.kind() == NotFound => return Ok(Record::new(machine)),
-            text => text.map_err(Error::application)?,
+            text => text.map_err(|error| of_file(&folder.join(FILE), &error))?,
         };
-        let record: Record = serde_json::from_slice(&text).map_err(Error::application)?;
+        let record: Record = serde_json::from_slice(&text).map_err(|error| {
+            let message = format!("{} is none of this program's: {error}", folder.join(FILE).display());
+            Error::new(ErrorKind::InvalidInput, message)
+        })?;
         if record.machine != machine {
             let message = format!("{FILE} there is of {}, and this is {machine}: name another folder", record.machine);
             return Err(Error::new(ErrorKind::InvalidInput, message));
@@ -72,7 +76,7 @@ impl Record {
         let mut text = serde_json::to_string_pretty(self).map_err(Error::application)?;
         text.push('\n');
         let (new, file) = (folder.join(FILE).with_extension("new"), folder.join(FILE));
-        fs::write(&new, text).and_then(|()| fs::rename(new, file)).map_err(Error::application)
+        fs::write(&new, text).and_then(|()| fs::rename(new, &file)).map_err(|error| of_file(&file, &error))
     }
 }
 
