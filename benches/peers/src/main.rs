@@ -84,7 +84,8 @@ async fn run(options: &Options) -> Result<()> {
     }
     if options.json {
         let figures = tables.iter().flat_map(table::Table::figures).collect();
-        println!("{:#}", Report { machine: Machine::this(), figures, left_out: None }.json());
+        let what = serde_json::json!({ "messages": run.messages });
+        println!("{:#}", Report { machine: Machine::this(), figures, left_out: None, run: what }.json());
     } else {
         println!("{} messages, medians of one run\n{}\n", run.messages, Machine::this());
         tables.iter().for_each(|table| println!("{table}"));
