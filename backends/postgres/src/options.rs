@@ -29,8 +29,7 @@ pub struct PostgresOptions {
     pub idle_check_ms: u64,
     /// Milliseconds between looks for what other processes have committed, while somebody waits for a change. Usually they
     /// announce it, and nothing is found; a process that was killed between commit and announcement did not, nor one that saw nobody
-    /// who listens, as while the connection that does is made anew. 1,000 unless set, at
-    /// least 1.
+    /// who listens, as while the connection that does is made anew. 1,000 unless set, at least 1.
     pub poll_ms: u64,
     /// Attempts at a commit that the server breaks off to be made again (SQLSTATE 40001 and 40P01, then the answer is `Busy`), or whose
     /// connection was lost before it was sent (then `Io`). 10 unless set, at least 1.

@@ -37,8 +37,8 @@ pub struct Options {
     #[arg(long, default_value_t = 200_000, value_parser = clap::value_parser!(u64).range(10_000..))]
     large: u64,
     /// Rooms
-    #[arg(long, default_value_t = 100, value_parser = at_least_one)]
-    rooms: usize,
+    #[arg(long, default_value = "100")]
+    rooms: NonZeroUsize,
     /// How unequal the rooms are
     #[arg(long, value_enum, default_value = "zipf")]
     skew: Skew,
@@ -89,7 +89,7 @@ struct Run {
 /// Those of the stores and of the file system.
 pub async fn run(options: &Options) -> Result<()> {
     let mut run = Run {
-        workload: Workload::new(Rooms::new(options.rooms, options.skew), options.seed),
+        workload: Workload::new(Rooms::new(options.rooms.get(), options.skew), options.seed),
         messages: options.messages,
         large: options.large.max(options.messages),
         rounds: 201,
@@ -118,10 +118,6 @@ pub async fn run(options: &Options) -> Result<()> {
         println!("{report}");
     }
     Ok(())
-}
-
-fn at_least_one(text: &str) -> std::result::Result<usize, String> {
-    text.parse::<NonZeroUsize>().map(NonZeroUsize::get).map_err(|error| error.to_string())
 }
 
 async fn measure(run: &Run, only: Option<Part>) -> Result<Vec<Figure>> {

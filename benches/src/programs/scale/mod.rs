@@ -28,6 +28,7 @@ const STACKS: [Stack; 6] = [
     (Engine::Postgres, Layers::BARE),
     (Engine::Postgres, Layers::ENCRYPTED),
 ];
+
 /// What a run does.
 #[derive(Args, Clone)]
 pub struct Options {

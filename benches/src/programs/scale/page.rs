@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::measure::Point;
-use super::record::Measured;
+use super::record::Series;
 
 /// A column: its head, and what stands in it.
 type Column = (&'static str, fn(&Point) -> String);
@@ -25,18 +25,15 @@ const COLUMNS: [Column; 14] = [
     ("bytes a message", |point| (point.disk_bytes / point.messages.max(1)).to_string()),
 ];
 
-/// Points of each stack.
-pub(super) type Series<'r> = [(String, Vec<&'r Measured>)];
-
 /// A page in Markdown, with a table and the plots that lie beside it.
-pub(super) fn page(machine: &str, left_out: Option<String>, all: &Series<'_>) -> String {
+pub(super) fn page(machine: &str, left_out: Option<String>, all: &[Series<'_>]) -> String {
     let mut page = String::new();
     // Writing to a string does not fail.
     let _ = write_page(&mut page, machine, left_out, all);
     page
 }
 
-fn write_page(page: &mut String, machine: &str, left_out: Option<String>, all: &Series<'_>) -> std::fmt::Result {
+fn write_page(page: &mut String, machine: &str, left_out: Option<String>, all: &[Series<'_>]) -> std::fmt::Result {
     writeln!(
         page,
         "# Costs by the number of messages\n\nMade by `cargo run --release -p strongroom-benches -- scale --out docs/benchmarks`, with `--from`, `--to` and `--stack` \

@@ -6,7 +6,7 @@ use plotters::prelude::*;
 use strongroom::{Error, ErrorKind, Result};
 
 use super::measure::Point;
-use super::page::Series;
+use super::record::Series;
 
 /// A plot of one column.
 pub(super) struct Plot {
@@ -42,7 +42,7 @@ const COLORS: [RGBColor; 6] = [
 ];
 
 /// Writes every plot into a folder.
-pub(super) fn write(folder: &Path, all: &Series<'_>) -> Result<()> {
+pub(super) fn write(folder: &Path, all: &[Series<'_>]) -> Result<()> {
     PLOTS.iter().try_for_each(|plot| {
         draw(&folder.join(plot.name).with_extension("svg"), plot, all).map_err(|error| {
             let message = format!("the plot {} cannot be drawn: {error}", plot.name);
@@ -58,7 +58,7 @@ fn label(value: f64, digits: &[u32]) -> String {
     if first.is_some_and(|first| digits.contains(&first)) { text } else { String::new() }
 }
 
-fn draw(path: &Path, plot: &Plot, all: &Series<'_>) -> std::result::Result<(), Box<dyn std::error::Error>> {
+fn draw(path: &Path, plot: &Plot, all: &[Series<'_>]) -> std::result::Result<(), Box<dyn std::error::Error>> {
     let points = || all.iter().flat_map(|(_, points)| points).map(|measured| &measured.point);
     let values = || points().map(plot.value).filter(|value| *value > 0.0);
     let (low, high) = values().fold((f64::INFINITY, 0.0_f64), |(low, high), value| (low.min(value), high.max(value)));

@@ -28,6 +28,9 @@ pub(super) struct Measured {
     pub(super) point: Point,
 }
 
+/// A stack, and its points by size.
+pub(super) type Series<'r> = (String, Vec<&'r Measured>);
+
 impl Record {
     pub(super) fn new(machine: String) -> Self {
         Record { machine, points: Vec::new() }
@@ -62,8 +65,8 @@ impl Record {
         self.points.push(Measured { stack: stack.to_owned(), date, point });
     }
 
-    /// The points of each of these stacks, by size.
-    pub(super) fn series(&self, stacks: impl Iterator<Item = String>) -> Vec<(String, Vec<&Measured>)> {
+    /// Those of these stacks that have points.
+    pub(super) fn series(&self, stacks: impl Iterator<Item = String>) -> Vec<Series<'_>> {
         let points = |stack: &str| {
             let mut points: Vec<_> = self.points.iter().filter(|measured| measured.stack == stack).collect();
             points.sort_by_key(|measured| measured.point.messages);
