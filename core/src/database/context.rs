@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 
 use super::activity::Activity;
 use super::catalog::{UnderWay, revision_of_same};
@@ -78,12 +80,15 @@ impl Context {
 
     /// Whether the catalog is still the program's own: a migration that came further has only moved it, and so has a layer that writes the
     /// same again, as one does that seals rows with another key.
-    pub(crate) async fn follow_catalog(&self) -> Result<bool> {
-        let revision = revision_of_same(&*self.store, &self.schema).await?;
-        if let Some(revision) = revision {
-            self.moved_to(revision);
+    pub(crate) fn follow_catalog(&self) -> BoxFuture<'_, Result<bool>> {
+        async move {
+            let revision = revision_of_same(&*self.store, &self.schema).await?;
+            if let Some(revision) = revision {
+                self.moved_to(revision);
+            }
+            Ok(revision.is_some())
         }
-        Ok(revision.is_some())
+        .boxed()
     }
 
     /// The name of the collection that a stored key belongs to; empty if it is none of the schema's.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
@@ -81,33 +83,36 @@ pub(super) async fn digest(context: &Context, progress: &mut (dyn FnMut(u64) + S
 }
 
 /// As [`digest`], of what one view shows.
-pub(super) async fn digest_of(
-    context: &Context,
+pub(super) fn digest_of<'a>(
+    context: &'a Context,
     mut view: Box<dyn Snapshot>,
-    progress: &mut (dyn FnMut(u64) + Send),
-) -> Result<Digest> {
-    let (mut walk, mut digest) = (Walk::new(context), Digest::default());
-    loop {
-        let page = match walk.next(&*view).await {
-            Err(error) if error.kind() == ErrorKind::SnapshotExpired => {
-                let next = context.store.snapshot().await?;
-                if next.revision() != view.revision() {
-                    return Err(error);
+    progress: &'a mut (dyn FnMut(u64) + Send),
+) -> BoxFuture<'a, Result<Digest>> {
+    async move {
+        let (mut walk, mut digest) = (Walk::new(context), Digest::default());
+        loop {
+            let page = match walk.next(&*view).await {
+                Err(error) if error.kind() == ErrorKind::SnapshotExpired => {
+                    let next = context.store.snapshot().await?;
+                    if next.revision() != view.revision() {
+                        return Err(error);
+                    }
+                    view = next;
+                    continue;
                 }
-                view = next;
-                continue;
+                page => page?,
+            };
+            let Some(page) = page else { return Ok(digest) };
+            for entry in page.entries {
+                let Some(content) = entry.content else { continue };
+                let value = record_value(content, page.erased.collection.name, &entry.key)?;
+                let value = context.schema.current(page.erased.collection, value, &entry.key)?;
+                digest.add(page.erased.collection.id, &value);
             }
-            page => page?,
-        };
-        let Some(page) = page else { return Ok(digest) };
-        for entry in page.entries {
-            let Some(content) = entry.content else { continue };
-            let value = record_value(content, page.erased.collection.name, &entry.key)?;
-            let value = context.schema.current(page.erased.collection, value, &entry.key)?;
-            digest.add(page.erased.collection.id, &value);
+            progress(digest.records);
         }
-        progress(digest.records);
     }
+    .boxed()
 }
 
 #[cfg(test)]

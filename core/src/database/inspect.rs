@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use serde::Serialize;
 
 use super::activity::Activity;
@@ -96,23 +98,26 @@ pub(super) fn problem<R: Record>(context: &Context, key: &Key<R>, problem: Strin
 }
 
 /// Counts all rows.
-pub(super) async fn stats(context: &Context) -> Result<Stats> {
-    let bytes = context.store.usage().await?.bytes;
-    let snapshot = context.store.snapshot().await?;
-    let mut collections = BTreeMap::new();
-    for collection in context.schema.collections() {
-        let mut count = CollectionCount {
-            records: rows_of(&*snapshot, Keyspace::records(collection.id)).await?,
-            ..CollectionCount::default()
-        };
-        for index in collection.index_refs() {
-            count.entries += rows_of(&*snapshot, Keyspace::of(collection, index)).await?;
+pub(super) fn stats(context: &Context) -> BoxFuture<'_, Result<Stats>> {
+    async move {
+        let bytes = context.store.usage().await?.bytes;
+        let snapshot = context.store.snapshot().await?;
+        let mut collections = BTreeMap::new();
+        for collection in context.schema.collections() {
+            let mut count = CollectionCount {
+                records: rows_of(&*snapshot, Keyspace::records(collection.id)).await?,
+                ..CollectionCount::default()
+            };
+            for index in collection.index_refs() {
+                count.entries += rows_of(&*snapshot, Keyspace::of(collection, index)).await?;
+            }
+            collections.insert(collection.name.to_owned(), count);
         }
-        collections.insert(collection.name.to_owned(), count);
+        let cache = context.store.info().caches.counters();
+        let changes = rows_of(&*snapshot, CHANGE_LOG).await?;
+        Ok(Stats { revision: snapshot.revision(), bytes, collections, changes, cache, activity: context.activity() })
     }
-    let cache = context.store.info().caches.counters();
-    let changes = rows_of(&*snapshot, CHANGE_LOG).await?;
-    Ok(Stats { revision: snapshot.revision(), bytes, collections, changes, cache, activity: context.activity() })
+    .boxed()
 }
 
 async fn rows_of(read: &dyn Read, space: Keyspace) -> Result<u64> {
@@ -123,15 +128,18 @@ async fn rows_of(read: &dyn Read, space: Keyspace) -> Result<u64> {
 ///
 /// Each look at some rows and at what belongs to them is of one view. A large store takes longer than a view may live: then the
 /// next one goes on where the last one ended.
-pub(super) async fn verify(context: &Context) -> Result<Verification> {
-    let view = context.store.snapshot().await?;
-    let mut verifier = Verifier { context, view, found: Verification::default() };
-    for erased in &context.schema.erased {
-        verifier.collection(erased).await?;
+pub(super) fn verify(context: &Context) -> BoxFuture<'_, Result<Verification>> {
+    async move {
+        let view = context.store.snapshot().await?;
+        let mut verifier = Verifier { context, view, found: Verification::default() };
+        for erased in &context.schema.erased {
+            verifier.collection(erased).await?;
+        }
+        verifier.change_log().await?;
+        verifier.strangers().await?;
+        Ok(verifier.found)
     }
-    verifier.change_log().await?;
-    verifier.strangers().await?;
-    Ok(verifier.found)
+    .boxed()
 }
 
 struct Verifier<'v> {

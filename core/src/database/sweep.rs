@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use serde::Serialize;
 
 use super::Database;
@@ -95,18 +97,21 @@ impl Database {
 }
 
 /// Sweeps for as long as `go_on` says so before a step, and counts into `swept` what each step removed.
-pub(super) async fn sweep(
-    db: &Database,
-    options: &SweepOptions,
-    swept: &mut Swept,
-    go_on: &(dyn Fn() -> bool + Sync),
-) -> Result<()> {
-    let before = swept.records();
-    let sweep = async {
-        in_steps(db, options, swept, go_on).await?;
-        Ok(swept.records() - before)
-    };
-    operation("sweep").counting(sweep, |records| *records).await.map(drop)
+pub(super) fn sweep<'a>(
+    db: &'a Database,
+    options: &'a SweepOptions,
+    swept: &'a mut Swept,
+    go_on: &'a (dyn Fn() -> bool + Sync),
+) -> BoxFuture<'a, Result<()>> {
+    async move {
+        let before = swept.records();
+        let sweep = async {
+            in_steps(db, options, swept, go_on).await?;
+            Ok(swept.records() - before)
+        };
+        operation("sweep").counting(sweep, |records| *records).await.map(drop)
+    }
+    .boxed()
 }
 
 async fn in_steps(

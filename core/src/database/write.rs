@@ -4,6 +4,8 @@ use std::future::Future;
 use std::ops::Bound;
 use std::sync::Arc;
 
+use tokio::sync::{MutexGuard, SemaphorePermit};
+
 use super::context::Context;
 use super::transaction::Transaction;
 use crate::observe;
@@ -47,58 +49,104 @@ impl Base {
 /// Runs `body` until its batch commits.
 ///
 /// A first run of a direct or unread transaction may be blind: its inserts are not preceded by a read.
+///
+/// What does not depend on the closure is in [`Attempts`]: this function is compiled anew for each closure of a program.
 pub(crate) async fn run<T, F, Fut>(context: &Arc<Context>, base: Base, body: F) -> Result<Committed<T>>
 where
     F: Fn(Transaction) -> Fut,
     Fut: Future<Output = Result<T>>,
 {
-    let mut lost_to = String::new();
-    for attempt in 0..ATTEMPTS_MAX {
-        if attempt > 0 {
+    let mut attempts = Attempts { context, base, begun: 0, lost_to: String::new() };
+    loop {
+        let attempt = attempts.begin().await?;
+        match body(attempt.transaction.0.clone()).await {
+            Ok(value) => {
+                if let Some(revision) = attempts.commit(attempt).await? {
+                    return Ok(Committed { value, revision });
+                }
+            }
+            Err(error) => attempts.give_up_on(error)?,
+        }
+    }
+}
+
+/// The runs of one closure.
+struct Attempts<'c> {
+    context: &'c Arc<Context>,
+    base: Base,
+    begun: u32,
+    /// What stood in the way of the last one.
+    lost_to: String,
+}
+
+/// One run, with what it holds until its commit has ended.
+struct Attempt<'c> {
+    transaction: Sealed,
+    as_of: Option<Revision>,
+    _permit: Option<SemaphorePermit<'c>>,
+    _turn: Option<MutexGuard<'c, ()>>,
+}
+
+impl<'c> Attempts<'c> {
+    async fn begin(&mut self) -> Result<Attempt<'c>> {
+        let before = self.begun;
+        if before == ATTEMPTS_MAX {
+            return Err(conflict(&self.lost_to));
+        }
+        self.begun += 1;
+        let context = self.context;
+        if before > 0 {
             context.queue.counters.retried();
         }
-        let _turn = if attempt < base.attempts_before_gate() { None } else { Some(context.gate.lock().await) };
-        let base = if base == Base::Unread && attempt > 0 { Base::Snapshot } else { base };
-        let (read, as_of, _permit) = open_base(context, base).await?;
-        let blind = matches!(base, Base::Direct | Base::Unread) && attempt == 0;
+        let turn = if before < self.base.attempts_before_gate() { None } else { Some(context.gate.lock().await) };
+        let base = if self.base == Base::Unread && before > 0 { Base::Snapshot } else { self.base };
+        let (read, as_of, permit) = open_base(context, base).await?;
+        let blind = matches!(base, Base::Direct | Base::Unread) && before == 0;
         let transaction = Sealed(Transaction::new(context.clone(), read, blind));
-        let result = body(transaction.0.clone()).await;
-        let batch = transaction.0.seal();
-        let value = match result {
-            Ok(value) => value,
-            Err(error) if error.kind() == ErrorKind::SnapshotExpired => {
-                "the age limit of its snapshot".clone_into(&mut lost_to);
-                continue;
-            }
-            Err(error) => return Err(error),
-        };
-        let batch = batch?;
+        Ok(Attempt { transaction, as_of, _permit: permit, _turn: turn })
+    }
+
+    /// Commits what was written; `None` if it lost to somebody.
+    async fn commit(&mut self, attempt: Attempt<'c>) -> Result<Option<Revision>> {
+        let context = self.context;
+        let batch = attempt.transaction.0.seal()?;
         if batch.is_read_only() {
             // All reads were of one revision: that is where it stands, and there is nothing to check.
-            return Ok(Committed { value, revision: as_of.unwrap_or_default() });
+            return Ok(Some(attempt.as_of.unwrap_or_default()));
         }
         let guards = batch.guards.clone();
         match context.commit(batch).await? {
-            Outcome::Committed(revision) => return Ok(Committed { value, revision }),
+            Outcome::Committed(revision) => return Ok(Some(revision)),
             Outcome::Rejected(error) => return Err(error),
             Outcome::Conflict { guard } => match guards.get(guard) {
                 Some(guard) => {
-                    observe::conflict(context.collection_name(start(guard)), attempt + 1);
-                    lost_to = format!("a concurrent change of {}", context.place(start(guard)));
+                    observe::conflict(context.collection_name(start(guard)), self.begun);
+                    self.lost_to = format!("a concurrent change of {}", context.place(start(guard)));
                 }
                 // Past the transaction's own guards stands the one on the catalog.
-                None if context.follow_catalog().await? => lost_to = "a concurrent change of the catalog".to_owned(),
+                None if context.follow_catalog().await? => {
+                    "a concurrent change of the catalog".clone_into(&mut self.lost_to);
+                }
                 None => return Err(schema_changed()),
             },
         }
+        Ok(None)
     }
-    Err(conflict(&lost_to))
+
+    /// The error, unless another run may do without it.
+    fn give_up_on(&mut self, error: Error) -> Result<()> {
+        if error.kind() != ErrorKind::SnapshotExpired {
+            return Err(error);
+        }
+        "the age limit of its snapshot".clone_into(&mut self.lost_to);
+        Ok(())
+    }
 }
 
 async fn open_base<'c>(
     context: &'c Context,
     base: Base,
-) -> Result<(Arc<dyn Read>, Option<Revision>, Option<tokio::sync::SemaphorePermit<'c>>)> {
+) -> Result<(Arc<dyn Read>, Option<Revision>, Option<SemaphorePermit<'c>>)> {
     if base != Base::Snapshot {
         return Ok((context.store.clone(), None, None));
     }

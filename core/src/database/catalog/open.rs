@@ -1,5 +1,7 @@
 //! Opening: catalog and program are brought together before the first record is touched.
 
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -33,39 +35,42 @@ pub(crate) struct Opened {
 ///
 /// Safe to race and to be interrupted: every step is one guarded batch, and what is left of an interrupted one is finished
 /// by whoever opens the store next.
-pub(crate) async fn open(
-    store: &dyn Store,
-    schema: &Schema,
+pub(crate) fn open<'a>(
+    store: &'a dyn Store,
+    schema: &'a Schema,
     until: Until,
     now: Timestamp,
-    done: &mut (dyn FnMut(u64) + Send),
-) -> Result<Opened> {
-    loop {
-        let Some((stored, revision)) = read(store).await? else {
-            let nothing = refuse_rows_without_catalog(store).await?;
-            if let Some(revision) = create(store, nothing, &Catalog::of(schema)).await? {
-                return Ok(Opened { revision, building: Vec::new() });
+    done: &'a mut (dyn FnMut(u64) + Send),
+) -> BoxFuture<'a, Result<Opened>> {
+    async move {
+        loop {
+            let Some((stored, revision)) = read(store).await? else {
+                let nothing = refuse_rows_without_catalog(store).await?;
+                if let Some(revision) = create(store, nothing, &Catalog::of(schema)).await? {
+                    return Ok(Opened { revision, building: Vec::new() });
+                }
+                continue;
+            };
+            let wanted = evolve(&stored, schema)?;
+            if wanted == stored && stored.before.is_none() {
+                if until == Until::Decided || !stored.is_under_way() {
+                    return Ok(Opened { revision, building: stored.building().collect() });
+                }
+                settle(store, schema, stored, revision, done).await?;
+            } else if stored.before.is_none() && !stored.drops.is_empty() {
+                // What is still to be dropped may be what is to be added.
+                settle_drops(store, stored, revision).await?;
+            } else if wanted.is_under_way() || schema.has_splits_beyond(stored.version) {
+                upgrade(store, schema, &stored, revision, wanted, until, now).await?;
+            } else if stored.before.is_some() {
+                // It was announced for steps that this program does not have.
+                go_back(store, &stored, revision).await?;
+            } else {
+                replace(store, revision, &wanted, beginnings(&stored, &wanted, &[], now)?).await?;
             }
-            continue;
-        };
-        let wanted = evolve(&stored, schema)?;
-        if wanted == stored && stored.before.is_none() {
-            if until == Until::Decided || !stored.is_under_way() {
-                return Ok(Opened { revision, building: stored.building().collect() });
-            }
-            settle(store, schema, stored, revision, done).await?;
-        } else if stored.before.is_none() && !stored.drops.is_empty() {
-            // What is still to be dropped may be what is to be added.
-            settle_drops(store, stored, revision).await?;
-        } else if wanted.is_under_way() || schema.has_splits_beyond(stored.version) {
-            upgrade(store, schema, &stored, revision, wanted, until, now).await?;
-        } else if stored.before.is_some() {
-            // It was announced for steps that this program does not have.
-            go_back(store, &stored, revision).await?;
-        } else {
-            replace(store, revision, &wanted, beginnings(&stored, &wanted, &[], now)?).await?;
         }
     }
+    .boxed()
 }
 
 /// The revision of the catalog's row, if the catalog is the program's schema, whole: a layer may have written the same again.
@@ -87,15 +92,18 @@ pub(crate) struct UnderWay {
 }
 
 impl UnderWay {
-    pub(crate) async fn of(store: &dyn Read) -> Result<Self> {
-        let Some((catalog, _)) = read(store).await? else {
-            return Err(Error::new(ErrorKind::Corrupt, "the store has lost its catalog; restore it from a copy"));
-        };
-        Ok(UnderWay {
-            anything: catalog.is_under_way(),
-            building: catalog.building().collect(),
-            removed: catalog.drops.iter().map(|drop| dropped(*drop)).collect(),
-        })
+    pub(crate) fn of(store: &dyn Read) -> BoxFuture<'_, Result<Self>> {
+        async move {
+            let Some((catalog, _)) = read(store).await? else {
+                return Err(Error::new(ErrorKind::Corrupt, "the store has lost its catalog; restore it from a copy"));
+            };
+            Ok(UnderWay {
+                anything: catalog.is_under_way(),
+                building: catalog.building().collect(),
+                removed: catalog.drops.iter().map(|drop| dropped(*drop)).collect(),
+            })
+        }
+        .boxed()
     }
 }
 

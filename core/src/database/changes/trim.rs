@@ -3,6 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+
 use super::super::context::Context;
 use super::super::keyspace::CHANGE_LOG;
 use super::super::transaction::Transaction;
@@ -55,19 +58,22 @@ impl Trim {
 }
 
 /// Removes rows in batches; says how many it removed itself.
-pub(super) async fn trim(context: &Arc<Context>, trim: &Trim) -> Result<u64> {
-    floor::identify(context).await?;
-    let Some(mut range) = range_to_trim(context, trim).await? else { return Ok(0) };
-    let age = trim.older_than.map(|age| i64::try_from(age.as_millis()).unwrap_or(i64::MAX));
-    let before = age.map(|age| context.clock.now().saturating_add(-age));
-    let mut removed = 0;
-    loop {
-        let rows = rows_to_remove(context, trim, before, &range).await?;
-        let Some(last) = rows.last().copied() else { return Ok(removed) };
-        let rows = &rows;
-        removed += run(context, Base::Direct, |tx| async move { remove(&tx, rows, last).await }).await?.value;
-        range = range.beyond(&log::key(last), false);
+pub(super) fn trim<'a>(context: &'a Arc<Context>, trim: &'a Trim) -> BoxFuture<'a, Result<u64>> {
+    async move {
+        floor::identify(context).await?;
+        let Some(mut range) = range_to_trim(context, trim).await? else { return Ok(0) };
+        let age = trim.older_than.map(|age| i64::try_from(age.as_millis()).unwrap_or(i64::MAX));
+        let before = age.map(|age| context.clock.now().saturating_add(-age));
+        let mut removed = 0;
+        loop {
+            let rows = rows_to_remove(context, trim, before, &range).await?;
+            let Some(last) = rows.last().copied() else { return Ok(removed) };
+            let rows = &rows;
+            removed += run(context, Base::Direct, |tx| async move { remove(&tx, rows, last).await }).await?.value;
+            range = range.beyond(&log::key(last), false);
+        }
     }
+    .boxed()
 }
 
 /// From the first row to the last one that may go by its number. It is settled once, in one view: whoever trims or writes meanwhile, no row

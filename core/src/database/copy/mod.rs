@@ -9,6 +9,8 @@ mod pass;
 mod records;
 mod target;
 
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use serde::Serialize;
 
 use super::context::Context;
@@ -132,16 +134,23 @@ impl Database {
     }
 }
 
-async fn copy(from: &Context, to: &Context, progress: &mut (dyn FnMut(CopyProgress) + Send)) -> Result<Copied> {
-    same_schema(from, to)?;
-    if target::is_marked(from).await? {
-        let message = "what is to be copied is itself an unfinished copy, which lacks records: complete it first";
-        return Err(Error::new(ErrorKind::InvalidInput, message));
+fn copy<'a>(
+    from: &'a Context,
+    to: &'a Context,
+    progress: &'a mut (dyn FnMut(CopyProgress) + Send),
+) -> BoxFuture<'a, Result<Copied>> {
+    async move {
+        same_schema(from, to)?;
+        if target::is_marked(from).await? {
+            let message = "what is to be copied is itself an unfinished copy, which lacks records: complete it first";
+            return Err(Error::new(ErrorKind::InvalidInput, message));
+        }
+        match Target::begin(to).await? {
+            Some(target) => pass::until_complete(from, target, progress).await,
+            None => already_there(from, to).await,
+        }
     }
-    match Target::begin(to).await? {
-        Some(target) => pass::until_complete(from, target, progress).await,
-        None => already_there(from, to).await,
-    }
+    .boxed()
 }
 
 /// A target that has records and no mark is complete, or no copy at all.

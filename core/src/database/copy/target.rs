@@ -2,6 +2,8 @@
 
 use std::sync::atomic::Ordering;
 
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
 use super::super::commit::commit_alone;
@@ -128,8 +130,8 @@ fn other_schema() -> Error {
 }
 
 /// Whether it is an unfinished copy.
-pub(super) async fn is_marked(context: &Context) -> Result<bool> {
-    Ok(read(context).await?.is_some())
+pub(super) fn is_marked(context: &Context) -> BoxFuture<'_, Result<bool>> {
+    async move { Ok(read(context).await?.is_some()) }.boxed()
 }
 
 async fn read(context: &Context) -> Result<Option<Row>> {

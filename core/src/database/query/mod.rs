@@ -475,12 +475,12 @@ pub(super) fn open_row<R: Record>(
 /// Reads up to `limit` records that live.
 pub(super) async fn read_page<R: Record>(source: &impl Source, plan: &Plan, limit: usize) -> Result<Page<R>> {
     let watch = operation("page").on(R::COLLECTION.name);
-    watch.counting(read_whole_page(source, plan, limit), |page| page.records.len() as u64).await
+    let page = read_whole_page(source.context(), source.read(), plan, limit);
+    watch.counting(page, |page| page.records.len() as u64).await
 }
 
-async fn read_whole_page<R: Record>(source: &impl Source, plan: &Plan, limit: usize) -> Result<Page<R>> {
-    let context = source.context();
-    context.complete(source.read(), R::COLLECTION, plan.index).await?;
+async fn read_whole_page<R: Record>(context: &Context, read: &dyn Read, plan: &Plan, limit: usize) -> Result<Page<R>> {
+    context.complete(read, R::COLLECTION, plan.index).await?;
     let located = plan.locate(context.codec(), R::COLLECTION)?;
     let now = context.clock.now();
     let page_max = context.store.info().limits.page_entries_max;
@@ -494,7 +494,7 @@ async fn read_whole_page<R: Record>(source: &impl Source, plan: &Plan, limit: us
         // Where nothing lives (expired or damaged rows) each look takes more, and may then take too many.
         let look = (limit - page.records.len()).max(barren).min(page_max);
         let scan = Scan { range: range.clone(), reverse: plan.reverse, limit: look, max_bytes: PAGE_BYTES_MAX, fetch };
-        let StoredPage { entries, mut more, .. } = source.read().scan(&scan).await?;
+        let StoredPage { entries, mut more, .. } = read.scan(&scan).await?;
         let Some(mut last) = entries.last().map(|entry| entry.key.clone()) else { break };
         barren = entries.len().saturating_mul(2);
         let before = page.records.len();

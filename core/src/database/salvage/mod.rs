@@ -5,6 +5,8 @@ mod read_only;
 
 use std::sync::Arc;
 
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use serde::Serialize;
 
 use super::catalog::Opened;
@@ -69,24 +71,32 @@ impl DatabaseBuilder {
 }
 
 /// Copies what can be read.
-pub(super) async fn salvage(from: &Context, to: &Context, progress: &mut (dyn FnMut(u64) + Send)) -> Result<Salvaged> {
-    same_schema(from, to)?;
-    let Some(target) = Target::begin(to).await? else {
-        return Err(Error::new(ErrorKind::AlreadyExists, "the target has records, and is no unfinished copy"));
-    };
-    let mut salvager = Salvager { from, target, copied: Digest::default(), problems: Vec::new(), problems_unlisted: 0 };
-    for erased in &from.schema.erased {
-        salvager.collection(erased, progress).await?;
-        salvager.known_to_an_index(erased).await?;
+pub(super) fn salvage<'a>(
+    from: &'a Context,
+    to: &'a Context,
+    progress: &'a mut (dyn FnMut(u64) + Send),
+) -> BoxFuture<'a, Result<Salvaged>> {
+    async move {
+        same_schema(from, to)?;
+        let Some(target) = Target::begin(to).await? else {
+            return Err(Error::new(ErrorKind::AlreadyExists, "the target has records, and is no unfinished copy"));
+        };
+        let mut salvager =
+            Salvager { from, target, copied: Digest::default(), problems: Vec::new(), problems_unlisted: 0 };
+        for erased in &from.schema.erased {
+            salvager.collection(erased, progress).await?;
+            salvager.known_to_an_index(erased).await?;
+        }
+        let Salvager { mut target, copied, problems, problems_unlisted, .. } = salvager;
+        let there = digest(to, &mut |_| {}).await?;
+        // All that was read was looked for when it was written. What is more than that can only be of a salvage that was interrupted.
+        if there != copied && !(target.resumed && there.records() > copied.records()) {
+            return Err(differs());
+        }
+        target.finish().await?;
+        Ok(Salvaged { copied: there.records(), digest: there, problems, problems_unlisted })
     }
-    let Salvager { mut target, copied, problems, problems_unlisted, .. } = salvager;
-    let there = digest(to, &mut |_| {}).await?;
-    // All that was read was looked for when it was written. What is more than that can only be of a salvage that was interrupted.
-    if there != copied && !(target.resumed && there.records() > copied.records()) {
-        return Err(differs());
-    }
-    target.finish().await?;
-    Ok(Salvaged { copied: there.records(), digest: there, problems, problems_unlisted })
+    .boxed()
 }
 
 struct Salvager<'c> {

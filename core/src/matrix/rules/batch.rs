@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures_util::future::try_join_all;
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, try_join_all};
 
 use super::event::{MEMBER, RoomEvent};
 use super::redaction::{Redactions, quoted};
@@ -56,36 +57,43 @@ pub(super) struct Touched {
 }
 
 /// Merges updates, in order; what became of each. If `strict`, ends with the first that fails.
-pub(in crate::matrix) async fn run(tx: Transaction, updates: &[&Update], settings: &Settings) -> Result<Vec<Verdict>> {
-    let mut batch = Batch {
-        tx: &tx,
-        settings,
-        messages: Table::default(),
-        redactions: Redactions::default(),
-        state: Table::default(),
-        members: Table::default(),
-        invitations: Table::default(),
-        rooms: Table::default(),
-        aliases: Table::default(),
-        receipts: Table::default(),
-        typing: Table::default(),
-        presence: Table::default(),
-        account_data: Table::default(),
-        touched: BTreeMap::new(),
-    };
-    batch.load(updates).await?;
-    let mut verdicts = Vec::with_capacity(updates.len());
-    for update in updates {
-        let verdict = batch.merge(update);
-        let ends = settings.strict && matches!(verdict, Verdict::Failed(_));
-        verdicts.push(verdict);
-        if ends {
-            break;
+pub(in crate::matrix) fn run<'a>(
+    tx: Transaction,
+    updates: &'a [&'a Update],
+    settings: &'a Settings,
+) -> BoxFuture<'a, Result<Vec<Verdict>>> {
+    async move {
+        let mut batch = Batch {
+            tx: &tx,
+            settings,
+            messages: Table::default(),
+            redactions: Redactions::default(),
+            state: Table::default(),
+            members: Table::default(),
+            invitations: Table::default(),
+            rooms: Table::default(),
+            aliases: Table::default(),
+            receipts: Table::default(),
+            typing: Table::default(),
+            presence: Table::default(),
+            account_data: Table::default(),
+            touched: BTreeMap::new(),
+        };
+        batch.load(updates).await?;
+        let mut verdicts = Vec::with_capacity(updates.len());
+        for update in updates {
+            let verdict = batch.merge(update);
+            let ends = settings.strict && matches!(verdict, Verdict::Failed(_));
+            verdicts.push(verdict);
+            if ends {
+                break;
+            }
         }
+        batch.finish_rooms().await?;
+        batch.flush().await?;
+        Ok(verdicts)
     }
-    batch.finish_rooms().await?;
-    batch.flush().await?;
-    Ok(verdicts)
+    .boxed()
 }
 
 impl Batch<'_> {
