@@ -1,7 +1,5 @@
 //! What `#[derive(Record)]` and `#[derive(Component)]` write.
 
-extern crate strongroom_core as strongroom;
-
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};

@@ -1,5 +1,4 @@
 //! Every operation of the storage engine.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::sync::Arc;
 

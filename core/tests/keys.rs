@@ -1,7 +1,5 @@
 //! The key encoding: its order is the values' order, decoding inverts it, and no bytes can make it panic.
 
-extern crate strongroom_core as strongroom;
-
 use std::cmp::Ordering;
 use std::fmt::Debug;
 

@@ -1,6 +1,4 @@
 //! Attachments as Matrix encrypts them.
-#![cfg(feature = "attachments")]
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;

@@ -1,9 +1,5 @@
 //! Reads an encrypted store by `docs/format.md` alone, with the primitives and none of the layer's code.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-extern crate strongroom_core as strongroom;
-
 use std::sync::Arc;
 
 use chacha20poly1305::aead::AeadInOut;

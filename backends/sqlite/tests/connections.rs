@@ -2,6 +2,7 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
 
+#[path = "sqlite/support.rs"]
 mod support;
 
 use std::sync::Arc;

@@ -7,7 +7,7 @@ use object_store::path::Path;
 use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutPayload};
 use strongroom_encryption::{EncryptedObjects, EncryptionError, Names, ObjectsOptions, SecretKey};
 
-use crate::support::{CHUNK, HEADER, Objects, SEALED_CHUNK, content, get, over, put, refused, short_chunks};
+use crate::objects::support::{CHUNK, HEADER, Objects, SEALED_CHUNK, content, get, over, put, refused, short_chunks};
 
 /// An object of four chunks, the last of them half full.
 const LEN: usize = 3 * CHUNK + CHUNK / 2;

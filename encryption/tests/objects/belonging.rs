@@ -12,7 +12,7 @@ use strongroom_encryption::{
 };
 use strongroom_memory::Memory;
 
-use crate::support::{get, put, refused};
+use crate::objects::support::{get, put, refused};
 
 fn unlock() -> Unlock {
     Unlock::raw_key(SecretKey::new([7; 32]))

@@ -9,7 +9,7 @@ use object_store::path::Path;
 use object_store::{Attribute, Attributes, Error, ObjectStore, ObjectStoreExt};
 use strongroom_encryption::{EncryptionError, Names};
 
-use crate::support::{content, get, over, put, refused};
+use crate::objects::support::{content, get, over, put, refused};
 
 /// Beyond what is copied in one request, and not a multiple of anything.
 const LONG: usize = (17 << 20) + 3;

@@ -8,7 +8,7 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use strongroom_encryption::{Names, ObjectsOptions, SecretKey};
 
-use crate::support::{get, put};
+use crate::objects::support::{get, put};
 
 const SEALED: &[u8] = include_bytes!("../golden/object.bin");
 const PATH: &str = "attachments/golden.bin";

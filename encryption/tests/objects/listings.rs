@@ -9,7 +9,7 @@ use object_store::path::Path;
 use object_store::{Error, ObjectStore, ObjectStoreExt};
 use strongroom_encryption::{EncryptedObjects, Names, SecretKey};
 
-use crate::support::{content, key, over, put};
+use crate::objects::support::{content, key, over, put};
 
 async fn listed(store: &dyn ObjectStore, prefix: Option<&str>) -> Vec<(String, u64)> {
     let prefix = prefix.map(Path::from);

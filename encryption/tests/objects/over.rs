@@ -7,10 +7,10 @@ macro_rules! passes {
     ($below:ident, $names:ident, $abilities:ident) => {
         mod $below {
             mod $names {
-                use crate::suite::{self, Abilities};
-                use crate::support::{Below, below};
+                use crate::objects::suite::{self, Abilities};
+                use crate::objects::support::{Below, below};
 
-                const ABILITIES: Abilities = crate::over::$abilities;
+                const ABILITIES: Abilities = crate::objects::over::$abilities;
 
                 fn store() -> Below {
                     below::$below(below::$names)

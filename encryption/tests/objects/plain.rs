@@ -5,7 +5,7 @@ use object_store::path::Path;
 use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutPayload};
 use proptest::prelude::*;
 
-use crate::support::{CHUNK, HEADER, content, get, put, short_chunks};
+use crate::objects::support::{CHUNK, HEADER, content, get, put, short_chunks};
 
 const LENGTHS: [usize; 9] = [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK - 1, 2 * CHUNK, 5 * CHUNK, 5 * CHUNK + 1];
 

@@ -7,8 +7,8 @@ use object_store::path::Path;
 use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutMode};
 use strongroom_encryption::Names;
 
-use crate::support::{CHUNK, HEADER, SEALED_CHUNK, content, get, over, put};
-use crate::watched::{Asked, Watched};
+use crate::objects::support::{CHUNK, HEADER, SEALED_CHUNK, content, get, over, put};
+use crate::objects::watched::{Asked, Watched};
 
 const LEN: usize = 4 * CHUNK + 10;
 
@@ -112,7 +112,7 @@ async fn an_object_that_is_written_between_two_requests_is_read_anew() {
     assert_eq!(read, [Bytes::copy_from_slice(&after[at])]);
 }
 
-fn objects_over(watched: &Arc<Watched>) -> crate::support::Objects {
+fn objects_over(watched: &Arc<Watched>) -> crate::objects::support::Objects {
     over(Arc::new(watched.below.clone()), Names::Clear, CHUNK as u32)
 }
 

@@ -10,13 +10,15 @@ use object_store::path::Path;
 use object_store::{Error, GetResult, GetResultPayload, ObjectStore, ObjectStoreExt};
 use strongroom_encryption::{EncryptionError, Names};
 
-use crate::support::{CHUNK, HEADER, SEALED_CHUNK, content, get, over, put, refused};
-use crate::watched::Watched;
+use crate::objects::support::{CHUNK, HEADER, SEALED_CHUNK, content, get, over, put, refused};
+use crate::objects::watched::Watched;
 
 const LEN: usize = 6 * CHUNK + 100;
 
 /// A store below whose answers `change` makes anew.
-async fn with_body(change: fn(Bytes) -> Vec<Result<Bytes, &'static str>>) -> (Arc<Watched>, crate::support::Objects) {
+async fn with_body(
+    change: fn(Bytes) -> Vec<Result<Bytes, &'static str>>,
+) -> (Arc<Watched>, crate::objects::support::Objects) {
     let watched = Arc::new(Watched::default());
     let objects = over(watched.clone(), Names::Clear, CHUNK as u32);
     put(&objects, "a", content(LEN)).await;

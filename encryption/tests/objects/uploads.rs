@@ -9,8 +9,8 @@ use object_store::path::Path;
 use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt, PutPayload};
 use strongroom_encryption::Names;
 
-use crate::support::{content, get, over};
-use crate::watched::Watched;
+use crate::objects::support::{content, get, over};
+use crate::objects::watched::Watched;
 
 const MIB: usize = 1 << 20;
 

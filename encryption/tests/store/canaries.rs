@@ -7,8 +7,8 @@ use strongroom_core::Error;
 use strongroom_core::store::{Batch, Content, KeyPrefix, Store, StoredKey, Write};
 use strongroom_encryption::{EncryptedOptions, EncryptionError, FileKeyProvider, KeyFile, SecretKey, Unlock, slots_of};
 
-use crate::databases::{database, note};
-use crate::support::{FLOOR, commit, content, damage, key, memory, own, put, refused, rows};
+use crate::store::databases::{database, note};
+use crate::store::support::{FLOOR, commit, content, damage, key, memory, own, put, refused, rows};
 
 /// In texts and in components that are blinded.
 const TEXT: &str = "canary-b7e10f";
@@ -102,7 +102,7 @@ async fn none_is_in_what_is_shown() {
     shown(&(&options, &layer, layer.info(), layer.inner(), layer.slots().await.unwrap()));
     shown(&slots_of(&*raw).await.unwrap());
     let snapshot = layer.snapshot().await.unwrap();
-    shown(&(&snapshot, snapshot.get(&[crate::support::key(1)]).await.unwrap()));
+    shown(&(&snapshot, snapshot.get(&[crate::store::support::key(1)]).await.unwrap()));
     layer.rotate().await.unwrap();
     let mut told = Vec::new();
     let resealed = layer.reseal(|progress| told.push(progress)).await.unwrap();

@@ -7,7 +7,7 @@ use strongroom_core::store::{Content, Store};
 use strongroom_core::{ChangeCursor, Database, Record, Schema};
 use strongroom_memory::Memory;
 
-use crate::support::{create, memory, rows};
+use crate::store::support::{create, memory, rows};
 
 const CANARY: &str = "canary-change-5d2f";
 

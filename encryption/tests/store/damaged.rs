@@ -3,7 +3,9 @@
 use strongroom_core::store::{Batch, Content, Store, Write};
 use strongroom_encryption::EncryptionError;
 
-use crate::support::{commit, content, create, damage, key, memory, open, own, put, put_of, refused, rows, value};
+use crate::store::support::{
+    commit, content, create, damage, key, memory, open, own, put, put_of, refused, rows, value,
+};
 
 /// Changes the raw value of a number.
 async fn strike(raw: &dyn Store, number: u32, change: impl FnOnce(&mut Vec<u8>)) {

@@ -9,7 +9,7 @@ use strongroom_core::store::{Store, StoredKey};
 use strongroom_core::{Database, Record, Schema};
 use strongroom_encryption::EncryptionError;
 
-use crate::support::{Layer, create, memory, open, raw_key, refused, rows};
+use crate::store::support::{Layer, create, memory, open, raw_key, refused, rows};
 
 #[derive(Clone, Debug, PartialEq, Eq, Record, Serialize, Deserialize)]
 #[record(crate = ::strongroom_core, id = 1, name = "notes", key(id))]

@@ -6,8 +6,8 @@ use strongroom_core::SystemClock;
 use strongroom_core::store::{Limits, Store};
 use strongroom_memory::{Memory, MemoryOptions};
 
-use crate::support::{Layer, content, key_ids, open, options, own, put, raw_key, value};
-use crate::yielding::{Yielding, poll_at_most};
+use crate::store::support::{Layer, content, key_ids, open, options, own, put, raw_key, value};
+use crate::store::yielding::{Yielding, poll_at_most};
 
 const VALUES: u32 = 14;
 

@@ -6,7 +6,7 @@ use strongroom_core::store::{Batch, Fetch, Guard, KeyRange, Limits, Outcome, Rea
 use strongroom_core::{ErrorKind, Limit, SystemClock};
 use strongroom_memory::{Memory, MemoryOptions};
 
-use crate::support::{Layer, key, options, put_of, raw_key, value};
+use crate::store::support::{Layer, key, options, put_of, raw_key, value};
 
 fn below() -> Limits {
     Limits {
@@ -150,7 +150,7 @@ async fn a_sweep() {
 
 #[tokio::test]
 async fn what_is_asked_for_is_less_or_nothing() {
-    let raw = crate::support::memory();
+    let raw = crate::store::support::memory();
     let mut options = options();
     options.limits = Some(Limits { value_bytes_max: 100, get_keys_max: usize::MAX, ..Limits::default() });
     let layer = options.create(raw.clone(), &raw_key(7)).await.unwrap();

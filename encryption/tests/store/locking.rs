@@ -6,8 +6,8 @@ use strongroom_core::store::{Batch, Fetch, KeyRange, Read, Revision, Scan, Store
 use strongroom_core::{Error, ErrorKind};
 use strongroom_encryption::EncryptionError;
 
-use crate::kept_open::KeptOpen;
-use crate::support::{FLOOR, Layer, create, key, memory, open, own, put, put_of, raw_key, refused, rows, value};
+use crate::store::kept_open::KeptOpen;
+use crate::store::support::{FLOOR, Layer, create, key, memory, open, own, put, put_of, raw_key, refused, rows, value};
 
 /// Every call of the store and of a snapshot, and what it says.
 async fn calls(layer: &Layer) -> Vec<(&'static str, EncryptionError)> {

@@ -8,7 +8,7 @@ use strongroom_encryption::{
     EncryptionError, FileKeyProvider, KeyFile, KeyProvider, ProviderError, SecretKey, Unlock, WRAPPED_BYTES_MAX,
 };
 
-use crate::support::{FLOOR, memory, open, options, put, raw_key, refused, rows, value};
+use crate::store::support::{FLOOR, memory, open, options, put, raw_key, refused, rows, value};
 
 /// Gives back what it was given, unless it is out of order. No key, but all that is wanted here.
 #[derive(Debug, Default)]

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use strongroom_core::store::ENCRYPTION_HEADER;
 use strongroom_encryption::EncryptionError;
 
-use crate::support::{FLOOR, content, create, memory, options, own, put, raw_key, refused, value};
-use crate::yielding::{Yielding, poll_at_most};
+use crate::store::support::{FLOOR, content, create, memory, options, own, put, raw_key, refused, value};
+use crate::store::yielding::{Yielding, poll_at_most};
 
 const TASKS: u32 = 64;
 

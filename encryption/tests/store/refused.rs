@@ -4,7 +4,9 @@ use strongroom_core::ErrorKind;
 use strongroom_core::store::{Batch, LAYER_KEYS, Outcome, Store, StoredKey, Write};
 use strongroom_encryption::{EncryptionError, Unlock, slots_of};
 
-use crate::support::{commit, content, create, key, memory, open, options, own, put, raw_key, refused, rows, value};
+use crate::store::support::{
+    commit, content, create, key, memory, open, options, own, put, raw_key, refused, rows, value,
+};
 
 #[tokio::test]
 async fn an_empty_store_is_not_opened_and_stays_empty() {

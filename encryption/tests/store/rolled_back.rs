@@ -3,7 +3,7 @@
 use strongroom_core::store::{Batch, Content, Store, Write};
 use strongroom_encryption::EncryptionError;
 
-use crate::support::{
+use crate::store::support::{
     FLOOR, commit, content, create, damage, key, key_ids, memory, open, own, put, put_of, raw_key, refused, value,
 };
 

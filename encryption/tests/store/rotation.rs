@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use strongroom_core::store::{Batch, Content, Guard, KeyPrefix, KeyRange, Outcome, Revision, Store, Write};
 use strongroom_encryption::EncryptionError;
 
-use crate::support::{
+use crate::store::support::{
     Layer, commit, content, create, damage, key, key_ids, memory, open, options, own, put, put_of, raw_key, refused,
     rows, value,
 };

@@ -3,7 +3,7 @@
 use strongroom_core::store::{Batch, Content, ENCRYPTION_HEADER, Write};
 use strongroom_encryption::{Argon2Params, EncryptionError, SlotKind, Unlock, slots_of};
 
-use crate::support::{FLOOR, commit, content, create, memory, open, options, put, raw_key, refused, value};
+use crate::store::support::{FLOOR, commit, content, create, memory, open, options, put, raw_key, refused, value};
 
 fn passphrase(text: &str) -> Unlock {
     Unlock::passphrase(text)

@@ -1,9 +1,9 @@
 //! The one cipher, of values and of keys in keys: XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03), in place, with the tag apart.
 //!
 //! Two crates give the same bytes. RustCrypto's is the default, as it builds everywhere; the feature `ring` takes the faster
-//! one. Tests with that feature compile both and compare them.
+//! one. Unit tests compile both and compare them, so they need a C compiler.
 
-#[cfg(feature = "ring")]
+#[cfg(any(feature = "ring", test))]
 mod ring;
 #[cfg(any(not(feature = "ring"), test))]
 mod rustcrypto;
@@ -12,8 +12,11 @@ mod rustcrypto;
 pub(crate) use self::ring::RingCipher as Cipher;
 #[cfg(not(feature = "ring"))]
 pub(crate) use self::rustcrypto::RustCryptoCipher as Cipher;
-#[cfg(all(test, feature = "ring"))]
-pub(super) use self::{ring::chacha20_poly1305, rustcrypto::RustCryptoCipher};
+#[cfg(test)]
+pub(super) use self::{
+    ring::{RingCipher, chacha20_poly1305},
+    rustcrypto::RustCryptoCipher,
+};
 
 /// The tag does not fit: something was changed, or this is another key. The buffer holds nothing of use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

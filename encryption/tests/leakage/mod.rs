@@ -1,9 +1,5 @@
 //! The report of what leaks: kept in files, so that a change is seen in review, and compared with stored rows.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-extern crate strongroom_core as strongroom;
-
 mod guests;
 mod rows;
 
@@ -16,7 +12,7 @@ use strongroom_encryption::leakage;
 /// Compares with a file beside this test. `STRONGROOM_BLESS=1` writes it anew: look at the difference before it is committed.
 #[track_caller]
 fn golden(name: &str, text: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden").join(name);
     if std::env::var_os("STRONGROOM_BLESS").is_some() {
         fs::write(&path, text).unwrap();
     }

@@ -1,5 +1,4 @@
 //! The two schemas against their specification, written down by hand in `data/` (the media store's own collections with them); records against their formats.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::fmt::Write as _;
 

@@ -1,15 +1,13 @@
 //! What the import makes of messages, state, and all that is wrong with events.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-mod matrix_support;
-
-use matrix_support::*;
 use serde_json::{Value, json};
 use strongroom_core::matrix::{
     AccountData, EventId, ImportOptions, Importer, Membership, Message, Presence, PresenceState, RawEvent, ReadReceipt,
     Room, RoomAlias, RoomAliasId, RoomMember, RoomState, Typing, UserId,
 };
 use strongroom_core::{ErrorKind, Timestamp};
+
+use super::support::*;
 
 fn related(id: &str, relates: Value) -> Value {
     let mut event = message(id, 10, "text");

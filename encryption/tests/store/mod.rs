@@ -1,5 +1,4 @@
 //! The encrypted store from outside, over memory: what it keeps, what it refuses, and what happens beside each other.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
 
 mod canaries;
 mod change_log;

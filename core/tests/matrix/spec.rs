@@ -1,11 +1,7 @@
 //! Every example event of the Matrix specification, imported and checked.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod matrix_support;
 
 use std::collections::BTreeMap;
 
-use matrix_support::{ME, NOW, ROOM, database, dump, export, import_with, options};
 use serde_json::{Value, json};
 use strongroom_core::Timestamp;
 use strongroom_core::matrix::{
@@ -13,13 +9,15 @@ use strongroom_core::matrix::{
     RoomAlias, RoomId, RoomMember, RoomState, Typing, UserId, relation,
 };
 
+use super::support::{ME, NOW, ROOM, database, dump, export, import_with, options};
+
 /// The room and time that all examples share.
 const SPEC_ROOM: &str = "!jEsUZKDJdhlrceRyVU:example.org";
 const SPEC_TIME: i64 = 1_432_735_824_653;
 
 /// The examples by name, each room event with an id of its own: `$` and the example's name.
 fn examples() -> BTreeMap<String, Value> {
-    let lines = include_str!("data/matrix-spec-events.jsonl").lines();
+    let lines = include_str!("../data/matrix-spec-events.jsonl").lines();
     let examples: BTreeMap<String, Value> = lines
         .map(|line| {
             let mut line: Value = serde_json::from_str(line).unwrap();
@@ -180,7 +178,7 @@ async fn the_content_is_kept_text_for_text() {
         r#"{{"content":{content},"event_id":"$e","origin_server_ts":1,"sender":"@a","type":"m.room.message","unsigned":{{ "age" : 5 }}}}"#
     );
     import_with(&db, options(), [event], 1).await;
-    let stored = matrix_support::get_message(&db, "$e").await;
+    let stored = super::support::get_message(&db, "$e").await;
     assert_eq!(stored.content.as_str(), content);
     assert_eq!(stored.unsigned.unwrap().as_str(), r#"{ "age" : 5 }"#);
     let line = &export(&db).await[0];

@@ -1,12 +1,10 @@
 //! Any order of arrival, in any batches, ends in the same records.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-mod matrix_support;
-
-use matrix_support::*;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use serde_json::{Value, json};
+
+use super::support::*;
 
 /// One event of a small room, where many meet: few users, few ids, few times.
 fn any_event() -> impl Strategy<Value = Value> {

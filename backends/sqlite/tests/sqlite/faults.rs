@@ -1,9 +1,5 @@
 //! A process that is killed, and a medium that takes no more: what was acknowledged is there, what failed is not, and the
 //! store goes on.
-#![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
-
-mod support;
 
 use std::io::{BufRead, BufReader, Write as _};
 use std::path::Path;
@@ -12,7 +8,8 @@ use std::process::{Command, Stdio};
 use strongroom_core::store::{Batch, Guard, KeyRange, Outcome, Read, Revision, Store, Write};
 use strongroom_core::{Error, ErrorKind};
 use strongroom_sqlite::{Sqlite, SqliteOptions};
-use support::{TOLD, batch, child, commit, page, put, rows, run, skip, told};
+
+use crate::support::{TOLD, batch, child, commit, page, put, rows, run, skip, told};
 
 const ROWS_A_BATCH: u64 = 5;
 
@@ -24,7 +21,7 @@ fn nothing_acknowledged_is_lost_by_a_kill() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store.db");
     for round in 1..=6 {
-        let mut child = child("nothing_acknowledged_is_lost_by_a_kill", "commit", &path);
+        let mut child = child("faults::nothing_acknowledged_is_lost_by_a_kill", "commit", &path);
         let (mut last, mut seen) = (0, 0);
         for line in BufReader::new(child.stdout.take().unwrap()).lines() {
             let line = line.unwrap();
@@ -104,7 +101,7 @@ fn limited(test: &str, limit: &str, path: &Path) -> Command {
 /// The log cannot grow past a limit: the write of a commit fails in its middle.
 #[test]
 fn a_commit_that_cannot_be_written_has_not_happened() {
-    let test = "a_commit_that_cannot_be_written_has_not_happened";
+    let test = "faults::a_commit_that_cannot_be_written_has_not_happened";
     if let Some((_, path)) = told() {
         return run(async {
             let store = Sqlite::open(path).await.unwrap();
@@ -137,7 +134,7 @@ fn a_commit_that_cannot_be_written_has_not_happened() {
 /// A file system of 4 MiB of its own, where that may be made.
 #[test]
 fn a_full_disk_is_named_and_the_store_goes_on_when_there_is_space() {
-    let test = "a_full_disk_is_named_and_the_store_goes_on_when_there_is_space";
+    let test = "faults::a_full_disk_is_named_and_the_store_goes_on_when_there_is_space";
     if let Some((_, path)) = told() {
         return run(async {
             let ballast = Path::new(&path).with_file_name("ballast");

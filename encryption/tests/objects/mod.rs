@@ -1,6 +1,4 @@
 //! Encrypted objects from outside: what an object store must do, what is refused, and what is asked of the store below.
-#![cfg(feature = "objects")]
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
 
 mod attacks;
 mod belonging;

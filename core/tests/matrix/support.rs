@@ -1,5 +1,4 @@
 //! What the tests of the import share.
-#![allow(dead_code, clippy::unwrap_used, reason = "each test uses a part; a test may panic")]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

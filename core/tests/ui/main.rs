@@ -1,19 +1,19 @@
-//! What must not compile, and what is then said. `TRYBUILD=overwrite cargo test --test ui` records it anew.
+//! What must not compile, and what is then said. `TRYBUILD=overwrite cargo test -p strongroom-core-ui` records it anew.
 
 use std::process::Command;
 
-/// The compiler whose own words are recorded in `tests/ui/compiler`.
+/// The compiler whose own words are recorded in `compiler`.
 const RECORDED_WITH: &str = "rustc 1.95.";
 
 #[test]
 fn misuse_does_not_compile() {
     let tests = trybuild::TestCases::new();
-    tests.compile_fail("tests/ui/derive/*.rs");
+    tests.compile_fail("derive/*.rs");
     // Another compiler words type errors in another way, and there is no looser comparison.
     if compiler_version().starts_with(RECORDED_WITH) {
-        tests.compile_fail("tests/ui/compiler/*.rs");
+        tests.compile_fail("compiler/*.rs");
     } else {
-        eprintln!("NOT RUN: tests/ui/compiler, which is recorded with {RECORDED_WITH}x");
+        eprintln!("NOT RUN: core/tests/ui/compiler, which is recorded with {RECORDED_WITH}x");
     }
 }
 

@@ -1,7 +1,4 @@
 //! What becomes of files that are not what they should be.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
-
-mod support;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,8 +9,9 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 use strongroom_core::store::{KeyRange, LinkTo, Read, Revision, Store, Write};
 use strongroom_core::{Error, ErrorKind};
 use strongroom_sqlite::{Sqlite, SqliteOptions};
-use support::{TOLD, batch, child, commit, everything, key, put, rows, run, skip, told};
 use tempfile::TempDir;
+
+use crate::support::{TOLD, batch, child, commit, everything, key, put, rows, run, skip, told};
 
 fn folder() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
@@ -113,13 +111,13 @@ fn a_second_handle_leaves_the_first_one_its_locks() {
             commit(&second, rows("b", 100, 100)).await;
             // Were the first one's lock gone, this would take the log away from under it.
             second.close().await.unwrap();
-            assert!(support::page(&first).await.entries.len() == 200);
+            assert!(crate::support::page(&first).await.entries.len() == 200);
             assert!(path.with_file_name("store.db-wal").exists());
         }
         commit(&first, rows("c", 100, 100)).await;
         first.close().await.unwrap();
         let check = SqliteOptions { check: true, ..SqliteOptions::default() }.open(&path).await.unwrap();
-        assert_eq!(support::page(&check).await.entries.len(), 300);
+        assert_eq!(crate::support::page(&check).await.entries.len(), 300);
     });
 }
 
@@ -232,7 +230,7 @@ fn a_file_that_may_not_be_written_to_is_refused() {
     let rights = "-dac_override,-dac_read_search";
     let mut command = std::process::Command::new("setpriv");
     command.args(["--bounding-set", rights, "--inh-caps", rights]).arg(std::env::current_exe().unwrap());
-    command.args(["a_file_that_may_not_be_written_to_is_refused", "--exact", "--nocapture", "--test-threads=1"]);
+    command.args(["files::a_file_that_may_not_be_written_to_is_refused", "--exact", "--nocapture", "--test-threads=1"]);
     let Ok(output) = command.env(TOLD, format!("refused:{}", path.display())).output() else {
         return skip("this user may write to all files, and setpriv is not there (install util-linux)");
     };
@@ -314,7 +312,7 @@ fn a_store_with_a_changed_byte_is_damaged_or_still_works() {
 
 #[test]
 fn a_kill_during_creation_leaves_a_place_that_opens() {
-    let test = "a_kill_during_creation_leaves_a_place_that_opens";
+    let test = "files::a_kill_during_creation_leaves_a_place_that_opens";
     if let Some((_, path)) = told() {
         run(async {
             let store = Sqlite::open(&path).await.unwrap();

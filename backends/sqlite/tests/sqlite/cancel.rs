@@ -1,7 +1,4 @@
 //! Futures that are dropped, at every poll: the store goes on, and no connection keeps a transaction open.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
-
-mod support;
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -10,7 +7,8 @@ use std::task::Poll;
 use futures_util::future::BoxFuture;
 use strongroom_core::store::{Batch, Guard, KeyRange, Read, Revision, Store};
 use strongroom_sqlite::{Sqlite, SqliteOptions};
-use support::{commit, everything, guard, key, rows, run};
+
+use crate::support::{commit, everything, guard, key, rows, run};
 
 /// Polls so many times, each after the first when it was woken; gives whether it was done by then.
 async fn poll_times<T>(future: impl Future<Output = T>, times: usize) -> bool {

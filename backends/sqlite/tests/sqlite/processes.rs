@@ -1,7 +1,4 @@
 //! Several handles and processes on one file.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
-
-mod support;
 
 use std::io::{BufRead, BufReader, Read as _, Write as _};
 use std::path::Path;
@@ -11,7 +8,8 @@ use std::time::Duration;
 use strongroom_core::ErrorKind;
 use strongroom_core::store::{Batch, Content, Guard, KeyRange, Outcome, Read, Revision, Store};
 use strongroom_sqlite::{Sqlite, SqliteOptions};
-use support::{batch, child, commit, guard, key, page, put, run, told};
+
+use crate::support::{batch, child, commit, guard, key, page, put, run, told};
 
 const INCREMENTS: u64 = 150;
 
@@ -114,7 +112,7 @@ fn what_another_process_commits_is_seen_everywhere() {
         let mine = commit(&store, batch([("mine", put("1"))])).await;
         let before = store.snapshot().await.unwrap();
         let read = store.summarize(&KeyRange::ALL).await.unwrap();
-        let mut other = Other::start("what_another_process_commits_is_seen_everywhere", &path);
+        let mut other = Other::start("processes::what_another_process_commits_is_seen_everywhere", &path);
         other.commit("theirs");
 
         // Reads, also that of a snapshot that is new; an old one does not change.
@@ -158,7 +156,7 @@ fn a_change_by_another_process_is_waited_for() {
     let path = folder.path().join("store.db");
     run(async {
         let store = Sqlite::open(&path).await.unwrap();
-        let mut other = Other::start("a_change_by_another_process_is_waited_for", &path);
+        let mut other = Other::start("processes::a_change_by_another_process_is_waited_for", &path);
         other.commit("before");
         // At once, though nobody here has looked since.
         assert_eq!(store.changed(Revision::ZERO).await.unwrap(), Revision(1));
@@ -187,7 +185,7 @@ fn no_increment_of_two_processes_and_two_handles_is_lost() {
     let path = folder.path().join("store.db");
     run(async {
         // Both processes create it, at the same time.
-        let test = "no_increment_of_two_processes_and_two_handles_is_lost";
+        let test = "processes::no_increment_of_two_processes_and_two_handles_is_lost";
         let children = [(); 2].map(|()| child(test, "increment", &path));
         let handles = [Sqlite::open(&path).await.unwrap(), Sqlite::open(&path).await.unwrap()];
         let [first, second] = &handles;

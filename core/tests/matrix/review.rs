@@ -1,11 +1,9 @@
 //! What hostile or merely real exports must not do to an import.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-mod matrix_support;
-
-use matrix_support::*;
 use serde_json::{Value, json};
 use strongroom_core::matrix::{EventId, Message, ReadReceipt, RoomAlias, RoomAliasId, UserId};
+
+use super::support::*;
 
 async fn stored(db: &strongroom_core::Database, id: &str) -> Option<Message> {
     db.get(&Message::key(&ROOM.into(), &EventId::from(id))).await.unwrap()

@@ -65,7 +65,7 @@ pub fn skip(reason: &str) {
 /// What a child process is told by the test that starts it.
 pub const TOLD: &str = "STRONGROOM_SQLITE_TEST";
 
-/// Runs `test` once more, in a process of its own that finds `told` and the path.
+/// Runs `test`, named with its module, once more, in a process of its own that finds `told` and the path.
 pub fn child(test: &str, told: &str, path: &Path) -> Child {
     let mut command = Command::new(env::current_exe().unwrap());
     command.args([test, "--exact", "--nocapture", "--test-threads=1"]).env(TOLD, format!("{told}:{}", path.display()));

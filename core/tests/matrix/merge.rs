@@ -1,10 +1,6 @@
 //! The laws of merging, on all records that merge; and of updates that go together, one that fails.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod matrix_support;
 
 use futures_util::future::join_all;
-use matrix_support::*;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -12,6 +8,8 @@ use strongroom_core::matrix::{
     EventId, MatrixStore, Membership, Message, Presence, PresenceState, ReadReceipt, RoomMember, RoomState,
 };
 use strongroom_core::{ErrorKind, Json, Merge, Timestamp, check_merge_laws};
+
+use super::support::*;
 
 fn any_time() -> impl Strategy<Value = Timestamp> {
     (-1..3_i64).prop_map(Timestamp::from_millis)

@@ -1,14 +1,12 @@
 //! Giving space back.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
-
-mod support;
 
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Executor};
 use strongroom_core::ErrorKind;
 use strongroom_core::store::{KeyRange, Read, Store};
 use strongroom_sqlite::SqliteOptions;
-use support::{commit, page, rows, run};
+
+use crate::support::{commit, page, rows, run};
 
 #[test]
 fn what_was_removed_is_given_back_unless_somebody_reads() {

@@ -1,7 +1,4 @@
 //! What the store holds on to stays bounded: the log, snapshots, connections.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
-
-mod support;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,7 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use strongroom_core::store::{KeyRange, Read, Store};
 use strongroom_core::{ErrorKind, ManualClock, Timestamp};
 use strongroom_sqlite::{Sqlite, SqliteOptions};
-use support::{batch, commit, page, put, rows, run};
+
+use crate::support::{batch, commit, page, put, rows, run};
 
 /// What a log may take that is emptied after every 1,000 pages and keeps 8 MiB, with commits of 1 MiB.
 const LOG_BYTES_MAX: u64 = 10 << 20;

@@ -1,12 +1,10 @@
 //! Redaction: what was deleted never comes back, whatever the order of arrival.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-mod matrix_support;
-
-use matrix_support::*;
 use serde_json::{Value, json};
 use strongroom_core::Database;
 use strongroom_core::matrix::{EventId, Invitation, Membership, Message, RoomAlias, RoomAliasId, UserId, relation};
+
+use super::support::*;
 
 /// Every order of up to five events.
 fn orders(events: &[Value]) -> Vec<Vec<Value>> {
