@@ -128,6 +128,33 @@ fn core_knows_no_backend_and_no_cipher() {
     assert!(found.is_empty(), "{found:?}");
 }
 
+/// A test program of a crate without unit tests costs a whole build of the crate, and tests nothing.
+#[test]
+fn crates_without_unit_tests_are_not_built_for_them() {
+    let mut wrong = Vec::new();
+    for package in packages() {
+        let source = root().join(package.path()).join("src");
+        let has_tests = sources().iter().filter(|path| path.starts_with(&source)).any(|path| {
+            let text = fs::read_to_string(path).expect("sources are readable text");
+            text.lines().any(|line| ["#[test]", "#[tokio::test"].iter().any(|mark| line.trim().starts_with(mark)))
+        });
+        let builds = package.targets(&["lib", "proc-macro", "bin"]).any(|target| target["test"] == true);
+        if has_tests != builds {
+            let state = if has_tests { "has unit tests, and `test = false`" } else { "lacks `test = false`" };
+            wrong.push(format!("{}: {state}", package.name()));
+        }
+        // A program beside a tested library is to be nothing but its main function.
+        for program in package.targets(&["bin"]).filter(|program| builds && program["test"] == false) {
+            let text = read(Path::new(program["src_path"].as_str().expect("a target has a source")));
+            if text.lines().any(|line| line.starts_with("mod ") || line.trim().starts_with("#[test]")) {
+                wrong
+                    .push(format!("{}: a program with modules or tests of its own has `test = false`", package.name()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
 #[test]
 fn files_are_short_safe_and_finished() {
     // Put together here, so that this file does not hold what it looks for.
@@ -174,9 +201,14 @@ impl Package {
     }
 
     fn is_library(&self) -> bool {
+        self.targets(&["lib", "proc-macro"]).next().is_some()
+    }
+
+    /// What is built of it, of these kinds.
+    fn targets(&self, kinds: &[&str]) -> impl Iterator<Item = &Value> {
+        let is_one = |kind: &Value| kinds.iter().any(|one| kind == one);
         let targets = self.0["targets"].as_array().into_iter().flatten();
-        let mut kinds = targets.flat_map(|target| target["kind"].as_array().into_iter().flatten());
-        kinds.any(|kind| kind == "lib" || kind == "proc-macro")
+        targets.filter(move |target| target["kind"].as_array().into_iter().flatten().any(is_one))
     }
 
     /// The members that it depends on, except for its tests.
