@@ -1,8 +1,10 @@
 //! One named test a case, under `cargo test`.
 
 use std::env;
+use std::num::NonZero;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::thread;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
@@ -18,7 +20,8 @@ macro_rules! conformance {
     };
 }
 
-/// What [`conformance!`](crate::conformance) makes the program do. It takes the arguments of any Rust test program.
+/// What [`conformance!`](crate::conformance) makes the program do. It takes the arguments of any Rust test program. Unless `--test-threads`
+/// says otherwise, it runs one case more at a time than there are cores.
 ///
 /// The environment may set `STRONGROOM_SEED`, `STRONGROOM_OPERATIONS`, `STRONGROOM_KILLS` and `STRONGROOM_CUTS`; with
 /// `STRONGROOM_CI=1` a skip fails.
@@ -48,7 +51,15 @@ pub fn main(factories: Vec<Arc<dyn Factory>>) -> ExitCode {
             trials.push(Trial::ignorable_test(name, move || told(run_case(&case, &factory, &options).outcome)));
         }
     }
-    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert_with(jobs);
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+/// Cases that run at one time unless somebody says otherwise: one more than there are cores, since each waits now and then for a disk, a
+/// server or another process.
+pub fn jobs() -> usize {
+    thread::available_parallelism().map_or(1, NonZero::get) + 1
 }
 
 fn told(outcome: Outcome) -> Result<Completion, Failed> {

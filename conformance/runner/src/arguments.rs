@@ -64,7 +64,7 @@ pub(crate) struct Run {
     /// After this a case counts as hung, and as failed
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "10m")]
     pub(crate) patience: Duration,
-    /// Cases at a time; one for each processor unless given
+    /// Cases at a time; one more than there are processors unless given
     #[arg(long, value_name = "N")]
     pub(crate) jobs: Option<usize>,
     /// Write the results as JSON

@@ -7,7 +7,7 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Instant;
 
-use strongroom_conformance::{Case, Factory, Finished, Outcome, run_case};
+use strongroom_conformance::{Case, Factory, Finished, Outcome, harness, run_case};
 
 use crate::arguments::Run;
 
@@ -58,7 +58,7 @@ fn round(
     mut on_row: impl FnMut(&[Finished]) -> io::Result<()>,
 ) -> io::Result<()> {
     let options = run.options(seed);
-    let jobs = run.jobs.or_else(|| thread::available_parallelism().ok().map(Into::into)).unwrap_or(1).max(1);
+    let jobs = run.jobs.unwrap_or_else(harness::jobs).max(1);
     let total = cases.len() * stacks.len();
     let next = AtomicUsize::new(0);
     let (send, receive) = mpsc::channel();

@@ -81,8 +81,9 @@ async fn one_process_migrates_while_another_writes(context: Context) -> Checked 
     let mut child = Child::start(&context, "migrate", &site.place, REWRITE)?;
     ensure_eq!(child.next_line()?.as_deref(), Some(BEGIN));
     ensure_eq!(child.next_line()?.as_deref(), Some("opened"));
-    // The older program of this process is refused from here on, the newer one is at work at once.
-    ensure_kind!(old.put(&note(1)).await, ErrorKind::SchemaMismatch);
+    // The older program of this process is refused from here on, the newer one is at work at once. What is put is new: of a record that is
+    // there the child may have made one that the older program cannot read.
+    ensure_kind!(old.put(&note(95)).await, ErrorKind::SchemaMismatch);
     let db = Database::builder(v2()?).migrate_later().open(site.store.clone()).await?;
     let mut written = 95;
     while let Some(line) = child.next_line()? {
